@@ -1,0 +1,268 @@
+"""The books of one probe and mode: every heartbeat that falls due is accounted for exactly once.
+
+    due = sent + skipped + waiting        sent = echoed + missed + aborted + in flight
+
+`waiting` is at most one beat, held for a moment because the one before it is about to settle. The
+books hold at every instant and live as long as the probe, across connections. Outcomes follow
+the times that are passed in, not how often anybody asks: a heartbeat is missed because its
+deadline passed, and an echo counts by when it arrived, not by when it was read. The caller owes
+one thing: before it passes a `now`, it has passed on every echo that arrived before it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from monitor.core.events import (
+    Aborted,
+    Echoed,
+    HeartbeatEvent,
+    Indistinct,
+    Late,
+    Missed,
+    Mode,
+    Sent,
+    Skipped,
+    SkipReason,
+    Unsolicited,
+)
+from monitor.core.matching import Flight, Found, Matching, Outcome
+from monitor.core.schedule import Schedule
+
+NEVER = float("inf")
+
+LONGEST_SLACK = 1.0
+"""A beat that is later than this, in seconds, is skipped, however long the interval."""
+
+
+@dataclass(slots=True)
+class Books:
+    """What became of every heartbeat so far."""
+
+    due: int = 0
+    waiting: int = 0
+    sent: int = 0
+    echoed: int = 0
+    missed: int = 0
+    aborted: int = 0
+    in_flight: int = 0
+    late: int = 0
+    unsolicited: int = 0
+    skipped: Counter[SkipReason] = field(default_factory=Counter)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether nothing was lost and nothing counted twice."""
+        settled = self.echoed + self.missed + self.aborted
+        return (
+            self.due == self.sent + self.skipped.total() + self.waiting
+            and self.sent == settled + self.in_flight
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Send this heartbeat now: `copies` identical frames, back to back, then tell `sent`."""
+
+    key: int
+    copies: int
+    due: float
+
+
+class Heartbeats:
+    """Decides which heartbeats to send and what became of each.
+
+    Args:
+        mode: the label of every event.
+        schedule: when beats are due.
+        timeout: seconds within which an echo is in time; at most the interval where echoes
+            carry no id.
+        matching: how echoes find their heartbeats.
+        start: the first beat is the first slot at or after this time.
+    """
+
+    def __init__(
+        self, mode: Mode, schedule: Schedule, timeout: float, matching: Matching, start: float
+    ) -> None:
+        self.mode = mode
+        self.books = Books()
+        self.consecutive_missed = 0
+        self.last_echo: float | None = None
+        self._schedule = schedule
+        self._timeout = timeout
+        self._matching = matching
+        self._slack = min(schedule.interval / 2, LONGEST_SLACK)
+        self._slot = schedule.slot_at_or_after(start)
+        self._waiting: float | None = None
+        self._open = False
+        self._missed_here = 0
+        self._told_indistinct = False
+        self._key = 0
+
+    @property
+    def next_due(self) -> float:
+        """When the next beat falls due."""
+        return self._schedule.due(self._slot)
+
+    @property
+    def next_deadline(self) -> float:
+        """When `poll` must be called although no beat is due: a time-out, or a beat that waits."""
+        if self._waiting is None:
+            return self._matching.next_deadline
+        if self._must_wait:
+            return min(self._matching.next_deadline, self._waiting + self._slack)
+        return self._waiting
+
+    @property
+    def next_timer(self) -> float:
+        """When `poll` must be called next."""
+        return min(self.next_due, self.next_deadline)
+
+    def opened(self, *, proven: bool) -> None:
+        """Begin to send: the connection is usable.
+
+        `proven` says that getting there took an answer from the application, which ends a row of
+        misses; an accepted upgrade alone does not.
+        """
+        self._open = True
+        self._missed_here = 0
+        if proven:
+            self.consecutive_missed = 0
+
+    def lost(self, now: float) -> list[HeartbeatEvent]:
+        """Stop sending: the connection ended. What was in flight is aborted."""
+        events = self._expire(now)
+        self._open = False
+        events += self._skip_waiting(SkipReason.NOT_CONNECTED)
+        aborted = self._matching.lost()
+        self._told_indistinct = False
+        if aborted:
+            self.books.aborted += aborted
+            self.books.in_flight -= aborted
+            events.append(Aborted(self.mode, now, aborted))
+        return events
+
+    def poll(self, now: float) -> tuple[list[HeartbeatEvent], Order | None]:
+        """Settle what has timed out, book what fell due, and say what to send, if anything."""
+        events = self._expire(now)
+        events += self._take_due(now)
+        if self._waiting is None or self._must_wait:
+            return events, None
+        copies = self._matching.copies(now)
+        if copies == 0:
+            events += self._skip_waiting(SkipReason.AMBIGUOUS)
+            events += self._tell_indistinct(now)
+            return events, None
+        order = Order(self._key, copies, self._waiting)
+        self._key += 1
+        self._waiting = None
+        return events, order
+
+    def sent(self, order: Order, at: float) -> Sent:
+        """Book an order as carried out: its first frame's system call began at `at`."""
+        self._matching.sent(order.key, Flight(at, at + self._timeout))
+        self.books.waiting -= 1
+        self.books.sent += 1
+        self.books.in_flight += 1
+        return Sent(self.mode, at, max(at - order.due, 0.0))
+
+    def unsent(self) -> Skipped:
+        """Book an order that could not be carried out: the connection is going away."""
+        self.books.waiting -= 1
+        return self._skip(1, SkipReason.NOT_CONNECTED)
+
+    def received(
+        self, key: int | None, arrived: float, earliest: float | None = None
+    ) -> list[HeartbeatEvent]:
+        """Account for one echo.
+
+        Args:
+            key: the id that it carries, None where the dialect has none.
+            arrived: when its bytes reached the kernel, or the latest moment at which they can
+                have.
+            earliest: the earliest such moment, where it is not known exactly. The doubt is ours,
+                so it is in the peer's favour.
+        """
+        earliest = arrived if earliest is None else earliest
+        events = self._expire(earliest)
+        for found in self._matching.received(key, arrived, earliest):
+            events.append(self._book(found))
+        return events
+
+    @property
+    def _must_wait(self) -> bool:
+        """Whether the heartbeat in flight forbids another one."""
+        return self._matching.exclusive and self._matching.in_flight > 0
+
+    def _expire(self, now: float) -> list[HeartbeatEvent]:
+        events: list[HeartbeatEvent] = []
+        while (deadline := self._matching.next_deadline) <= now:
+            missed = self._matching.expire(deadline)
+            self.books.missed += missed
+            self.books.in_flight -= missed
+            for _ in range(missed):
+                self.consecutive_missed += 1
+                self._missed_here += 1
+                events.append(
+                    Missed(self.mode, deadline, self.consecutive_missed, self._missed_here)
+                )
+        return events
+
+    def _take_due(self, now: float) -> list[HeartbeatEvent]:
+        """Book every slot that fell due; the newest, if it is not too late, waits to be sent."""
+        events: list[HeartbeatEvent] = []
+        if self._waiting is not None and now >= self._waiting + self._slack:
+            events += self._skip_waiting(SkipReason.OVERRUN)
+        passed = self._pass_slots(now)
+        newest = self._schedule.due(self._slot - 1)
+        if passed and self._open and now < newest + self._slack:
+            self._waiting = newest
+            self.books.waiting = 1
+            passed -= 1
+        if passed:
+            reason = SkipReason.OVERRUN if self._open else SkipReason.NOT_CONNECTED
+            events.append(self._skip(passed, reason))
+        return events
+
+    def _pass_slots(self, now: float) -> int:
+        if now < self.next_due:
+            return 0
+        following = self._schedule.slot_at_or_after(now)
+        if self._schedule.due(following) <= now:
+            following += 1
+        passed = following - self._slot
+        self._slot = following
+        self.books.due += passed
+        return passed
+
+    def _skip_waiting(self, reason: SkipReason) -> list[HeartbeatEvent]:
+        if self._waiting is None:
+            return []
+        self._waiting = None
+        self.books.waiting = 0
+        return [self._skip(1, reason)]
+
+    def _skip(self, count: int, reason: SkipReason) -> Skipped:
+        self.books.skipped[reason] += count
+        return Skipped(self.mode, count, reason)
+
+    def _tell_indistinct(self, now: float) -> list[HeartbeatEvent]:
+        if self._told_indistinct or not self._matching.lost_track:
+            return []
+        self._told_indistinct = True
+        return [Indistinct(self.mode, now)]
+
+    def _book(self, found: Found) -> HeartbeatEvent:
+        if found.outcome is Outcome.UNSOLICITED:
+            self.books.unsolicited += 1
+            return Unsolicited(self.mode, found.arrived)
+        self.last_echo = found.arrived
+        if found.outcome is Outcome.LATE:
+            self.books.late += 1
+            return Late(self.mode, found.arrived, found.rtt)
+        self.books.echoed += 1
+        self.books.in_flight -= 1
+        self.consecutive_missed = 0
+        self._missed_here = 0
+        return Echoed(self.mode, found.arrived, found.rtt)

@@ -1,0 +1,87 @@
+"""What it takes to match echoes to heartbeats: the seam between accounting and its two ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+
+class Outcome(Enum):
+    """What an echo turned out to be."""
+
+    ECHOED = auto()
+    LATE = auto()
+    UNSOLICITED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A heartbeat handed to the kernel: when, and until when its echo is in time (half-open)."""
+
+    sent: float
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One proven match.
+
+    `arrived` is when the echo's bytes reached the kernel, or the latest moment at which they can
+    have; `exact` tells which.
+    """
+
+    outcome: Outcome
+    flight: Flight | None
+    arrived: float
+    exact: bool
+
+    @property
+    def rtt(self) -> float | None:
+        """The round-trip time in seconds, where the arrival is known exactly."""
+        if self.flight is None or not self.exact:
+            return None
+        return max(self.arrived - self.flight.sent, 0.0)
+
+
+class Matching(Protocol):
+    """One connection mode's memory of what was sent and not yet accounted for."""
+
+    exclusive: bool
+    """Whether only one heartbeat may be in flight at a time."""
+
+    lost_track: bool
+    """Whether echoes can no longer be told apart on this connection."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many heartbeats are sent and not settled."""
+        ...
+
+    @property
+    def next_deadline(self) -> float:
+        """When the oldest heartbeat in flight is missed; infinity when none is."""
+        ...
+
+    def copies(self, now: float) -> int:
+        """How many frames the next heartbeat takes; 0 to hold it back."""
+        ...
+
+    def sent(self, key: int, flight: Flight) -> None:
+        """Remember a heartbeat that was handed to the kernel."""
+        ...
+
+    def expire(self, now: float) -> int:
+        """Settle what has reached its deadline; return how many were missed."""
+        ...
+
+    def received(self, key: int | None, arrived: float, earliest: float) -> list[Found]:
+        """Match one echo; return what is proven by it.
+
+        What was due before `earliest` has expired already: echoes come in order of arrival.
+        """
+        ...
+
+    def lost(self) -> int:
+        """Forget the connection; return how many heartbeats were in flight."""
+        ...

@@ -1,0 +1,171 @@
+"""Matching echoes without an id, by order and count alone.
+
+A plain string that is echoed as it is (Talo's `v1.heartbeat`) does not say which heartbeat it
+answers. While every echo comes before the next beat there is nothing to tell. After a miss there
+is: the next echo may be the old heartbeat's, or the new one's. What follows uses three facts, and
+claims nothing that they do not prove:
+
+1. The peer answers in the order in which it was asked, and never before it was asked.
+2. So of the frames that are still owed an answer, the j-th echo answers the j-th or a later one.
+3. A heartbeat may be sent as several identical frames back to back, a *burst*.
+
+Hence, with `old` frames owed from earlier heartbeats, the echo number `old + 1` can only answer
+the newest heartbeat, whatever was swallowed: it is proven echoed, and its RTT is real. And when
+every frame has been answered, each echo belongs to the frame of its own number: late ones get
+their true RTT. A burst therefore has two frames more than are owed, one to prove with and one to
+spare for a swallowed copy.
+
+Anything in between proves nothing: the heartbeat is missed and no RTT is told. Then the next beat
+is held back while answers still come in, since one more frame would keep them untellable for
+ever; after a whole interval without an echo only a new connection helps (`lost_track`).
+
+One assumption remains: the frames of one burst are answered together, each within a quarter of an
+interval after the one before, or never. It is used once, to forget the unanswered copies of a burst
+that was proven answered. And a peer that was seen to answer twice breaks fact 2: on its connection
+nothing is claimed by count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitor.core.matching import Flight, Found, Outcome
+
+SPARE_COPIES = 2
+"""How many frames a burst has beyond those still owed an answer."""
+
+BURST_LIMIT = 6
+"""The most frames that one heartbeat takes."""
+
+TOGETHER = 0.25
+"""Echoes of one burst are at most this share of the interval apart."""
+
+BURST_MEMORY = 32
+"""How many unanswered heartbeats are remembered before a new connection is asked for."""
+
+
+@dataclass(slots=True)
+class _Burst:
+    """One heartbeat: its frames, whether it is settled, and whether an echo of it is proven."""
+
+    flight: Flight
+    copies: int
+    missed: bool = False
+    proven: bool = False
+
+
+class Unnumbered:
+    """The bursts that are not fully accounted for, in order, and the echoes seen since."""
+
+    exclusive = True
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._next_copies = 1
+        self._bursts: list[_Burst] = []
+        self._echoes: list[tuple[float, bool]] = []
+        self._trusted = True
+        self.lost_track = False
+
+    @property
+    def in_flight(self) -> int:
+        """How many heartbeats are sent and not settled: none or one."""
+        return 1 if self._newest_in_flight() else 0
+
+    @property
+    def next_deadline(self) -> float:
+        """When the heartbeat in flight is missed; infinity when none is."""
+        newest = self._newest_in_flight()
+        return newest.flight.deadline if newest else float("inf")
+
+    def copies(self, now: float) -> int:
+        """How many frames the next heartbeat takes; 0 to hold it back."""
+        if self._bursts and self._bursts[-1].proven and self._quiet_for(now, TOGETHER):
+            self._forget()
+        self._next_copies = self._copies(now)
+        return self._next_copies
+
+    def sent(self, key: int, flight: Flight) -> None:  # noqa: ARG002 - no frame carries the key
+        """Remember a heartbeat that was handed to the kernel in the frames last asked for."""
+        self._bursts.append(_Burst(flight, self._next_copies))
+
+    def expire(self, now: float) -> int:
+        """Settle the heartbeat in flight if its deadline came; return how many were missed."""
+        newest = self._newest_in_flight()
+        if newest is None or now < newest.flight.deadline:
+            return 0
+        newest.missed = True
+        return 1
+
+    def received(self, key: int | None, arrived: float, earliest: float) -> list[Found]:  # noqa: ARG002
+        """Match one echo by order and count; return all that it proves."""
+        asked = [burst for burst in self._bursts if burst.flight.sent <= arrived]
+        if not asked:
+            self._trusted = False
+            return [Found(Outcome.UNSOLICITED, None, arrived, exact=True)]
+        self._echoes.append((arrived, earliest == arrived))
+        if len(asked) > 1 and not self._trusted:
+            return []
+        found = self._prove_newest(asked)
+        if len(self._echoes) == _frames(asked):
+            found = self._prove_all(asked[:-1]) + found
+            self._echoes.clear()
+            del self._bursts[: len(asked)]
+        return found
+
+    def lost(self) -> int:
+        """Forget the connection and all doubt; return how many heartbeats were in flight."""
+        aborted = self.in_flight
+        self._forget()
+        self._trusted = True
+        self.lost_track = False
+        return aborted
+
+    def _newest_in_flight(self) -> _Burst | None:
+        if self._bursts and not (self._bursts[-1].missed or self._bursts[-1].proven):
+            return self._bursts[-1]
+        return None
+
+    def _copies(self, now: float) -> int:
+        if not self._bursts:
+            return 1
+        if self._echoes:
+            # Answers are coming in, nobody knows to what.
+            self.lost_track = self._quiet_for(now, 1.0) or not self._trusted
+            return 0
+        if len(self._bursts) == BURST_MEMORY:
+            self.lost_track = True
+            return 0
+        return min(_frames(self._bursts) + SPARE_COPIES, BURST_LIMIT) if self._trusted else 1
+
+    def _quiet_for(self, now: float, intervals: float) -> bool:
+        return now - self._echoes[-1][0] > intervals * self._interval
+
+    def _prove_newest(self, asked: list[_Burst]) -> list[Found]:
+        """Find the newest burst answered once more echoes came than older frames explain."""
+        newest = asked[-1]
+        if newest.proven or len(self._echoes) <= _frames(asked[:-1]):
+            return []
+        newest.proven = True
+        outcome = Outcome.LATE if newest.missed else Outcome.ECHOED
+        arrived, exact = self._echoes[-1]
+        return [Found(outcome, newest.flight, arrived, exact)]
+
+    def _prove_all(self, older: list[_Burst]) -> list[Found]:
+        """Find every older burst answered, each by the echo of its first frame's own number."""
+        found: list[Found] = []
+        first = 0
+        for burst in older:
+            if not burst.proven:
+                arrived, exact = self._echoes[first]
+                found.append(Found(Outcome.LATE, burst.flight, arrived, exact))
+            first += burst.copies
+        return found
+
+    def _forget(self) -> None:
+        self._bursts.clear()
+        self._echoes.clear()
+
+
+def _frames(bursts: list[_Burst]) -> int:
+    return sum(burst.copies for burst in bursts)

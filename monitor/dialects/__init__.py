@@ -1,0 +1,1 @@
+"""The dialects: how a protocol opens, beats and answers. Pure: frames in, meaning out."""
