@@ -1,0 +1,109 @@
+# Every target makes what it needs first. `make help` lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?= python3
+CONFIG ?= config.yaml
+# `make test MUTANTS=` leaves the mutants out; CI never does.
+MUTANTS ?= yes
+
+bin := .venv/bin
+runtime := .venv/.runtime-installed
+dev := .venv/.dev-installed
+node := tests/node/node_modules/.installed
+reports := build/reports
+pytest := $(bin)/python -m pytest --quiet
+
+# Two at a time, unless the caller has said how many already.
+jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,--jobs=2) --output-sync=target
+
+.PHONY: help
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# --- Use -------------------------------------------------------------------------------------
+
+.PHONY: run
+run: $(runtime) ## Start the service with config.yaml, or with CONFIG=my.yaml
+	@exec $(bin)/ws-monitor run --config $(CONFIG)
+
+.PHONY: schema
+schema: $(runtime) ## Print the JSON Schema of the config
+	@$(bin)/ws-monitor schema
+
+# --- Check -----------------------------------------------------------------------------------
+
+.PHONY: check
+check: $(dev) ## Format, lint, types, layers, fast tests (under a minute)
+	@$(MAKE) $(jobs) fast-tests types layers format-check lint
+	@$(bin)/python scripts/tally.py $(reports)/fast.xml
+
+.PHONY: test
+test: $(dev) ## Everything: check, integration, mutants (under ten minutes)
+	@rm -rf $(reports)
+	@$(MAKE) check
+	@$(MAKE) integration
+	@$(if $(strip $(MUTANTS)),$(MAKE) mutants,echo 'The mutants are left out.')
+	@$(bin)/python scripts/tally.py $(reports)/*.xml
+
+.PHONY: format
+format: $(dev) ## Format the code, and mend what the linter can mend by itself
+	@$(bin)/ruff check --fix-only --quiet .
+	@$(bin)/ruff format .
+
+.PHONY: format-check
+format-check: $(dev)
+	@$(bin)/ruff format --check .
+
+.PHONY: lint
+lint: $(dev) ## Run the linter
+	@$(bin)/ruff check .
+
+.PHONY: types
+types: $(dev) ## Check the types
+	@$(bin)/mypy --strict
+
+.PHONY: layers
+layers: $(dev) ## Check that dependencies point inwards
+	@$(bin)/lint-imports --no-cache
+
+.PHONY: fast-tests
+fast-tests: $(dev) ## The unit and component tests alone
+	@$(pytest) tests/unit tests/component --junit-xml $(reports)/fast.xml
+
+.PHONY: integration
+integration: $(dev) $(node) ## The tests with real processes and sockets alone
+	@scripts/install-test-packages
+	@$(pytest) tests/integration --junit-xml $(reports)/integration.xml
+
+.PHONY: mutants
+mutants: $(dev) ## Plant faults in the core and see the unit tests find them
+	@if [[ -x scripts/mutants ]]; then PATH="$(CURDIR)/$(bin):$$PATH" scripts/mutants; else echo 'No scripts/mutants: nothing planted.'; fi
+
+# --- Made by the way -------------------------------------------------------------------------
+
+$(runtime): pyproject.toml scripts/create-venv
+	@scripts/create-venv $(PYTHON) .venv
+	@echo 'Installing ws-monitor into .venv'
+	@$(bin)/pip install --quiet --editable .
+	@touch $@
+
+$(dev): $(runtime)
+	@echo 'Installing the development tools into .venv'
+	@$(bin)/pip install --quiet --group dev
+	@touch $@
+
+$(node): tests/node/package.json tests/node/package-lock.json
+	@scripts/install-test-packages node npm
+	@echo 'Installing the Node.js packages that tests use'
+	@cd tests/node && npm ci --silent
+	@touch $@
+
+.PHONY: clean
+clean: ## Remove everything that the other targets made, .venv too
+	@rm -rf .venv build dist mutants tests/node/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
