@@ -1,0 +1,68 @@
+"""The config: its schema, loading it, secrets, and showing it redacted.
+
+The one home of YAML.  Nothing else in the monitor reads a config file or a secret.
+"""
+
+from monitor.config.json_schema import json_schema
+from monitor.config.loading import load_config, parse_config
+from monitor.config.probe import (
+    Beat,
+    Heartbeat,
+    Mode,
+    Ping,
+    ProbeConfig,
+    Protocol,
+    Reconnect,
+    Text,
+    Ticket,
+    Timeouts,
+    Tls,
+)
+from monitor.config.problems import ConfigError, Problem
+from monitor.config.redaction import redacted
+from monitor.config.schema import (
+    Config,
+    Connect,
+    EmbeddedTarget,
+    Log,
+    Metrics,
+    TicketBudget,
+    Web,
+)
+from monitor.config.secret import Inline, Secret, SecretUnavailable
+from monitor.config.urls import endpoint_of
+from monitor.config.values import ListenAddress, format_duration, parse_duration
+
+__all__ = [
+    "Beat",
+    "Config",
+    "ConfigError",
+    "Connect",
+    "EmbeddedTarget",
+    "Heartbeat",
+    "Inline",
+    "ListenAddress",
+    "Log",
+    "Metrics",
+    "Mode",
+    "Ping",
+    "ProbeConfig",
+    "Problem",
+    "Protocol",
+    "Reconnect",
+    "Secret",
+    "SecretUnavailable",
+    "Text",
+    "Ticket",
+    "TicketBudget",
+    "Timeouts",
+    "Tls",
+    "Web",
+    "endpoint_of",
+    "format_duration",
+    "json_schema",
+    "load_config",
+    "parse_config",
+    "parse_duration",
+    "redacted",
+]

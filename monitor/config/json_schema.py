@@ -1,0 +1,58 @@
+"""The config's JSON Schema, for editors.
+
+It is a little laxer than the loader: rules between keys, and what `defaults` may supply, are left
+to `ws-monitor check`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from monitor.config.probe import ProbeDefaults
+from monitor.config.schema import Config
+from monitor.config.values import DURATION_PATTERN, SIZE_PATTERN, format_duration, format_size
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NOTATIONS: dict[str, Callable[[Any], str]] = {
+    DURATION_PATTERN: format_duration,
+    SIZE_PATTERN: format_size,
+}
+# Defaults may supply these, or null may leave them out.
+_REQUIRED = {"ProbeConfig": ["name", "url"], "Ticket": []}
+
+
+def json_schema() -> dict[str, Any]:
+    """A new JSON Schema (2020-12) for the whole config; every key has a description."""
+    schema = Config.model_json_schema()
+    defaults = ProbeDefaults.model_json_schema()
+    definitions = schema["$defs"] | defaults.pop("$defs")
+    definitions["ProbeDefaults"] = defaults
+    for name, required in _REQUIRED.items():
+        definitions[name]["required"] = required
+    schema["properties"]["defaults"] = {
+        "$ref": "#/$defs/ProbeDefaults",
+        "description": "What all probes share unless they say otherwise.",
+    }
+    schema["$defs"] = definitions
+    schema |= {"$schema": _DIALECT, "title": "ws-monitor config"}
+    _write_defaults_as_text(schema)
+    return schema
+
+
+def _write_defaults_as_text(node: Any) -> None:
+    """Give durations and sizes their defaults in the notation of the config."""
+    if isinstance(node, list):
+        for item in node:
+            _write_defaults_as_text(item)
+    if not isinstance(node, dict):
+        return
+    if "default" in node:
+        node["default"] = _in_notation(node, node["default"])
+    for value in node.values():
+        _write_defaults_as_text(value)
+
+
+def _in_notation(node: dict[str, Any], default: Any) -> Any:
+    if isinstance(default, list):
+        return [_in_notation(node.get("items", {}), item) for item in default]
+    notation = _NOTATIONS.get(node.get("pattern", ""))
+    return notation(default) if notation else default
