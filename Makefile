@@ -19,7 +19,7 @@ reports := build/reports
 pytest := $(bin)/python -m pytest --quiet
 
 # Two at a time, unless the caller has said how many already.
-jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,--jobs=2) --output-sync=target
+jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,--jobs=2) --output-sync=target --keep-going
 
 .PHONY: help
 help: ## Say what each target does
@@ -69,7 +69,7 @@ types: $(dev) ## Check the types
 
 .PHONY: layers
 layers: $(dev) ## Check that dependencies point inwards
-	@$(bin)/lint-imports --no-cache
+	@$(bin)/lint-imports --no-cache --no-logo
 
 .PHONY: fast-tests
 fast-tests: $(dev) ## The unit and component tests alone
@@ -89,12 +89,12 @@ mutants: $(dev) ## Plant faults in the core and see the unit tests find them
 $(runtime): pyproject.toml scripts/create-venv
 	@scripts/create-venv $(PYTHON) .venv
 	@echo 'Installing ws-monitor into .venv'
-	@$(bin)/pip install --quiet --editable .
+	@$(bin)/pip install -qq --editable .
 	@touch $@
 
 $(dev): $(runtime)
 	@echo 'Installing the development tools into .venv'
-	@$(bin)/pip install --quiet --group dev
+	@$(bin)/pip install -qq --group dev
 	@touch $@
 
 $(node): tests/node/package.json tests/node/package-lock.json
