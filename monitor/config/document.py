@@ -23,6 +23,7 @@ _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is sixteen ti
 _FORBIDDEN_CHARACTER = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")  # PyYAML lets an escape make one, libyaml does not
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -137,7 +138,7 @@ class _Reader:
         while isinstance(event, yaml.StreamStartEvent | yaml.DocumentStartEvent):
             event = next(self._events)
         if isinstance(event, yaml.StreamEndEvent):
-            raise DocumentError(None, "the file is empty")
+            raise DocumentError(None, "the config is empty")
         self._document.root = self._value(event, ())
         self._expect_the_end()
         return self._document
@@ -174,6 +175,8 @@ class _Reader:
             )
         elif getattr(event, "tag", None) is not None:
             self._fault(line, path, "tags (!) are not supported: quote a value that starts with !")
+        elif _SURROGATE.search(getattr(event, "value", "")):
+            self._fault(line, path, "an escape here is half a character: write \\U and 8 digits")
 
     def _list(self, path: KeyPath) -> list[Value]:
         items: list[Value] = []

@@ -55,7 +55,10 @@ def _allowed(name: str) -> str:
 
 HeaderName: TypeAlias = Annotated[
     str,
-    Matching(TOKEN, "a header's name has only letters, digits and - _ . and the like"),
+    Matching(
+        TOKEN,
+        "a header's name has only letters, digits and - _ . and the like, then a colon and a space",
+    ),
     AfterValidator(_allowed),
 ]
 Headers: TypeAlias = dict[

@@ -7,9 +7,18 @@ to `ws-monitor check`.
 from collections.abc import Callable
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema
+
 from monitor.config.probe import ProbeDefaults
 from monitor.config.schema import Config
-from monitor.config.values import DURATION_PATTERN, SIZE_PATTERN, format_duration, format_size
+from monitor.config.secret import Secret
+from monitor.config.values import (
+    DURATION_PATTERN,
+    SIZE_PATTERN,
+    ListenAddress,
+    format_duration,
+    format_size,
+)
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NOTATIONS: dict[str, Callable[[Any], str]] = {
@@ -20,10 +29,24 @@ _NOTATIONS: dict[str, Callable[[Any], str]] = {
 _REQUIRED = {"ProbeConfig": ["name", "url"], "Ticket": []}
 
 
+class _Generator(GenerateJsonSchema):
+    """Writes defaults as the config would, and no titles: they only repeat the keys."""
+
+    def encode_default(self, dft: Any) -> Any:
+        if isinstance(dft, ListenAddress):
+            return str(dft)
+        if isinstance(dft, Secret):
+            return {"env": dft.env} if dft.file is None else {"file": str(dft.file)}
+        return super().encode_default(dft)
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - the hook's form
+        return False
+
+
 def json_schema() -> dict[str, Any]:
     """A new JSON Schema (2020-12) for the whole config; every key has a description."""
-    schema = Config.model_json_schema()
-    defaults = ProbeDefaults.model_json_schema()
+    schema = Config.model_json_schema(schema_generator=_Generator)
+    defaults = ProbeDefaults.model_json_schema(schema_generator=_Generator)
     definitions = schema["$defs"] | defaults.pop("$defs")
     definitions["ProbeDefaults"] = defaults
     for name, required in _REQUIRED.items():

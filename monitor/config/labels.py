@@ -30,7 +30,7 @@ RESERVED = frozenset(
 
 def _not_reserved(name: str) -> str:
     if name in RESERVED or name.startswith("__"):
-        raise refuse("this label name is reserved: the monitor or Prometheus sets it")
+        raise refuse("this label is reserved: the monitor or Prometheus sets it")
     return name
 
 
@@ -38,14 +38,15 @@ LabelName: TypeAlias = Annotated[
     str,
     Matching(
         "[a-zA-Z_][a-zA-Z0-9_]*",
-        "a label name has only letters, digits and _, and does not start with a digit",
+        "a label's name has only letters, digits and _, and does not start with a digit",
     ),
     AfterValidator(_not_reserved),
 ]
 LabelValue: TypeAlias = Annotated[
     str,
     Matching(
-        r"[^\x00-\x1f\x7f]{1,200}", "a label's value has 1 to 200 characters and no control ones"
+        r"[^\x00-\x1f\x7f]{1,200}",
+        "a label's value has 1 to 200 characters, none of them a control character",
     ),
 ]
 Labels: TypeAlias = dict[LabelName, LabelValue]

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from monitor.config import rules
 from monitor.config.document import DocumentError, Value, read_document
-from monitor.config.merge import complete_probe, without_nulls
+from monitor.config.merge import complete_probe
 from monitor.config.probe import ProbeConfig, ProbeDefaults
 from monitor.config.problems import ConfigError, KeyPath, Problem, format_path
 from monitor.config.schema import Config
@@ -85,7 +85,9 @@ class _Loading:
         """
         root = self._document.root
         if not isinstance(root, dict):
-            message = f"the config must be a mapping, found {kind_of(root)}"
+            message = "the config is empty"
+            if root is not None:
+                message = f"the config must be a mapping, found {kind_of(root)}"
             raise ConfigError([Problem(self._source, 1, "", message)])
         for fault in self._document.faults:
             self._add_at(fault.line, fault.path, fault.message)
@@ -97,7 +99,7 @@ class _Loading:
 
     def _sections(self, root: dict[str, Value]) -> Config | None:
         sections = {key: root[key] for key in root if key not in ("defaults", "probes")}
-        config = self._check(Config, without_nulls(sections), lambda path: path)
+        config = self._check(Config, sections, lambda path: path)
         if config is not None:
             for finding in rules.config_findings(config):
                 self._add(finding.path, finding.message)
@@ -136,7 +138,7 @@ class _Loading:
         """Check them by themselves: a key may fit no probe's protocol and still be wrong."""
         self._check(
             ProbeDefaults,
-            without_nulls(defaults),
+            defaults,
             lambda path: ("defaults", *path),
             ignore=frozenset({"missing"}),
         )

@@ -1,6 +1,6 @@
 """Puts `defaults` under a probe, as plain values, before anything is checked.
 
-A null stands for "not given", also where the defaults have a value.
+A null in a probe takes the default away; what is checked later treats it as not given.
 """
 
 from typing import TypeAlias
@@ -31,16 +31,7 @@ def complete_probe(probe: Mapping, defaults: Mapping, labels: Mapping) -> Mappin
         if key == "headers":
             below = _without_same_headers(below, value)
         result[key] = _over(below, value) if key in _MERGED_KEY_BY_KEY else value
-    return without_nulls(result)
-
-
-def without_nulls(mapping: Mapping) -> Mapping:
-    """Drop each key that has no value, at every depth of mappings."""
-    return {
-        key: without_nulls(value) if isinstance(value, dict) else value
-        for key, value in mapping.items()
-        if value is not None
-    }
+    return result
 
 
 def _fits(key: str, probe: Mapping, defaults: Mapping) -> bool:

@@ -6,7 +6,7 @@ method's name starts with `read_`.
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -67,7 +67,7 @@ class Payload:
         if isinstance(value, dict):
             return _binary(value)
         if not isinstance(value, str):
-            quotes = "" if isinstance(value, list) else ": put it in quotes"
+            quotes = ": put it in quotes" if isinstance(value, bool | int | float) else ""
             raise refuse(
                 f"expected text, {{hex: ...}} or {{base64: ...}}, found {kind_of(value)}{quotes}"
             )
@@ -134,6 +134,7 @@ class Heartbeat(Beat):
     """Heartbeats as messages of the protocol: mode `message`."""
 
     interval: _Interval = 25.0
+    """Time from one heartbeat to the next; with protocol talo 250ms to under 30s."""
     timeout: _Timeout = Field(default_factory=lambda made: min(10.0, made.get("interval", 10.0)))
     """How long an echo may take; by default 10s, or the interval if that is shorter."""
 
@@ -142,6 +143,7 @@ class Ping(Beat):
     """Heartbeats as ping control frames: mode `ping`."""
 
     interval: _Interval = 10.0
+    """Time from one ping to the next."""
     timeout: _Timeout = Field(default_factory=lambda made: min(5.0, made.get("interval", 5.0)))
     """How long a pong may take; by default 5s, or the interval if that is shorter."""
 
@@ -284,7 +286,10 @@ class ProbeDefaults(Section):
         str, Matching(VISIBLE_ASCII, "a user agent is visible ASCII on one line")
     ] = f"ws-monitor/{__version__}"
     """The User-Agent header."""
-    ip_version: Annotated[Literal["any", "4", "6"], BeforeValidator(_number_as_text)] = "any"
+    ip_version: Annotated[
+        Literal["any", "4", "6"],
+        BeforeValidator(_number_as_text, json_schema_input_type=Literal["any", "4", "6", 4, 6]),
+    ] = "any"
     """Which of the host's addresses to use."""
     compression: Literal["none", "deflate"] = "none"
     """Whether to offer permessage-deflate."""
@@ -298,6 +303,7 @@ class ProbeConfig(ProbeDefaults):
     """One connection to keep open.  Two are equal if and only if nothing changed."""
 
     protocol: Protocol
+    """How the connection opens, beats and answers: talo, ping or text."""
     name: Annotated[
         str,
         Matching(
@@ -358,6 +364,17 @@ class ProbeConfig(ProbeDefaults):
             return _read_url(self.ticket.url, urls.http_url_problem)
         return urls.http_twin(_read_url(self.url, urls.socket_url_problem), TICKET_PATH)
 
+    def read_api_key(self) -> str:
+        """The key that buys tickets, fit to stand in a header; read anew at every call.
+
+        Raises:
+            SecretUnavailable: the secret cannot be read, or cannot stand in a header.
+            ValueError: the protocol knows no tickets.
+        """
+        if self.ticket is None:
+            raise ValueError("this probe needs no tickets")
+        return _read_header(self.ticket.api_key)
+
     def read_headers(self) -> dict[str, str]:
         """The headers to send, without `origin` and `user_agent`; read anew at every call.
 
@@ -371,7 +388,7 @@ def _shown(url: Secret | Inline) -> str:
     return urls.endpoint_of(url.read()) if isinstance(url, Inline) else str(url)
 
 
-def _read_url(url: Secret | Inline, problem_with: Any) -> str:
+def _read_url(url: Secret | Inline, problem_with: Callable[[str], str | None]) -> str:
     text = url.read()
     if problem := problem_with(text):
         raise SecretUnavailable(f"{url} holds no usable URL: {problem}")

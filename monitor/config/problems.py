@@ -13,7 +13,7 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWABLE_KEY = re.compile(r"[ -~]{0,80}")
-_LOOKS_LIKE_A_URL = re.compile(r"[/?@&=]")
+_LOOKS_LIKE_A_VALUE = re.compile(r"[/?@&=:]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ConfigError(Exception):
 def format_path(path: KeyPath) -> str:
     """Write a key path the way a user would: `probes[2].headers.X-Team`.
 
-    A key that may be a mislaid value (a URL, say) is not repeated.
+    A key that may hold a mislaid value (a URL, or `KEY:VALUE` without a space) is not repeated.
     """
     text = ""
     for step in path:
@@ -52,7 +52,7 @@ def format_path(path: KeyPath) -> str:
             text += f"[{step}]"
         elif _BARE_KEY.fullmatch(step):
             text += f".{step}"
-        elif _SHOWABLE_KEY.fullmatch(step) and not _LOOKS_LIKE_A_URL.search(step):
+        elif _SHOWABLE_KEY.fullmatch(step) and not _LOOKS_LIKE_A_VALUE.search(step):
             text += f'["{step}"]'
         else:
             text += "[…]"

@@ -16,6 +16,8 @@ from monitor.config.values import Duration, ListenAddress, refuse
 
 
 def _strictly_increasing(bounds: tuple[float, ...]) -> tuple[float, ...]:
+    if not bounds:
+        raise refuse("needs at least one bucket")
     if any(low >= high for low, high in pairwise(bounds)):
         raise refuse("each bucket must be larger than the one before it")
     return bounds
@@ -71,7 +73,7 @@ class Metrics(Section):
     rtt_buckets: Annotated[
         tuple[Annotated[float, Duration("1us", "1h")], ...],
         Strict(strict=False),
-        Field(min_length=1, max_length=40),
+        Field(max_length=40, json_schema_extra={"minItems": 1}),
         AfterValidator(_strictly_increasing),
     ] = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
     """Upper bounds of the round-trip histogram, strictly increasing. Each is a series."""

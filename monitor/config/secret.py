@@ -152,7 +152,7 @@ class PlainOrSecret:
         if isinstance(value, dict):
             return Secret._validate(value, info)  # noqa: SLF001 - the other half of this module
         if not isinstance(value, str):
-            quotes = "" if isinstance(value, list) else ": put it in quotes"
+            quotes = ": put it in quotes" if isinstance(value, bool | int | float) else ""
             raise refuse(f"expected text, or {_HOW_TO}, found {kind_of(value)}{quotes}")
         if problem := self.problem_with(value):
             raise refuse(problem)

@@ -89,7 +89,8 @@ def _has_host(parts: SplitResult) -> bool:
         port_is_usable = parts.port != 0 and not parts.netloc.endswith(":")
     except ValueError:
         return False
-    return port_is_usable and _is_host(parts.hostname or "")
+    host = parts.hostname or ""
+    return port_is_usable and _is_host(host) and ("[" in parts.netloc) == (":" in host)
 
 
 def _is_host(host: str) -> bool:

@@ -289,5 +289,7 @@ def resolve_path(value: object, info: core_schema.ValidationInfo) -> Path:
     """Check a path and put it below the directory that the validation context names."""
     if not isinstance(value, str) or not value:
         raise refuse(f"expected a file's path, found {kind_of(value or None)}")
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        raise refuse("a file's path has no control characters")
     directory: Path = (info.context or {}).get("directory", Path())
     return directory / value

@@ -59,6 +59,8 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
 
 def _unknown_key(key: str, known_keys: Iterable[str]) -> str:
     known = list(known_keys)
+    if ":" in key:
+        return "unknown key; write a space after the colon"
     folded = key.lower().replace("-", "_")
     if close := get_close_matches(folded, known, n=1):
         return f"unknown key; did you mean `{close[0]}`?"
@@ -84,6 +86,8 @@ def _number(what: str) -> Callable[[object, Mapping[str, Any]], str]:
     def phrase(found: object, _: Mapping[str, Any]) -> str:
         if isinstance(found, str) and re.fullmatch(r"[-+]?[0-9._]+", found):
             return f"write {what} in digits, without quotes or leading zeros"
+        if isinstance(found, float):
+            return f"expected {what}, found a fraction"
         return f"expected {what}, found {kind_of(found)}"
 
     return phrase
@@ -91,7 +95,8 @@ def _number(what: str) -> Callable[[object, Mapping[str, Any]], str]:
 
 def _choice(found: object, context: Mapping[str, Any]) -> str:
     choices = re.findall(r"'([^']*)'", context["expected"])
-    close = get_close_matches(found.lower(), choices, n=1) if isinstance(found, str) else []
+    words = [choice for choice in choices if choice.isalpha()]
+    close = get_close_matches(found.lower(), words, n=1) if isinstance(found, str) else []
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"must be one of {', '.join(choices)}{hint}"
 
@@ -110,7 +115,6 @@ _PHRASES: Mapping[str, Callable[[object, Mapping[str, Any]], str]] = MappingProx
         "literal_error": _choice,
         "greater_than_equal": lambda _, context: f"must be at least {context['ge']:g}",
         "less_than_equal": lambda _, context: f"must be at most {context['le']:g}",
-        "too_short": lambda _, context: f"needs at least {context['min_length']} of them",
-        "too_long": lambda _, context: f"has more than {context['max_length']} of them",
+        "too_long": lambda _, context: f"has more than {context['max_length']} entries",
     }
 )
