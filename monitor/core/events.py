@@ -42,7 +42,7 @@ class AbortReason(StrEnum):
 
     MISSED = "missed"
     AMBIGUOUS = "ambiguous"
-    PROTOCOL = "protocol"
+    NOT_READY = "not_ready"
     SHUTDOWN = "shutdown"
     REMOVED = "removed"
     RENEWED = "renewed"

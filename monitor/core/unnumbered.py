@@ -5,8 +5,9 @@ answers. While every echo comes before the next beat there is nothing to tell. A
 is: the next echo may be the old heartbeat's, or the new one's. What follows uses three facts, and
 claims nothing that they do not prove:
 
-1. The peer answers in the order in which it was asked, and never before it was asked.
-2. So of the frames that are still owed an answer, the j-th echo answers the j-th or a later one.
+1. The peer answers a frame at most once.
+2. It answers in the order in which it was asked, and never before it was asked. So of the frames
+   that are still owed an answer, the j-th echo answers the j-th or a later one.
 3. A heartbeat may be sent as several identical frames back to back, a *burst*.
 
 Hence, with `old` frames owed from earlier heartbeats, the echo number `old + 1` can only answer
@@ -19,10 +20,13 @@ Anything in between proves nothing: the heartbeat is missed and no RTT is told. 
 is held back while answers still come in, since one more frame would keep them untellable for
 ever; after a whole interval without an echo only a new connection helps (`lost_track`).
 
-One assumption remains: the frames of one burst are answered together, each within a quarter of an
-interval after the one before, or never. It is used once, to forget the unanswered copies of a burst
-that was proven answered. And a peer that was seen to answer twice breaks fact 2: on its connection
-nothing is claimed by count.
+Facts 1 and 2 are taken on trust, and so is one more: the echoes of one burst, and a second answer
+to the same frame, come together, each within a quarter of an interval after the one before, or
+never. Hence a burst that was proven answered is forgotten, unanswered copies and all, once it has
+been quiet for so long. And an echo that nothing asked for shows that fact 1 does not hold for this
+peer. From then on, whatever the connection, echoes are counted no more: each beat is one frame,
+sent only when it has been quiet, and an echo that comes while older frames are owed one as well
+calls for a new connection.
 """
 
 from __future__ import annotations
@@ -38,7 +42,10 @@ BURST_LIMIT = 6
 """The most frames that one heartbeat takes."""
 
 TOGETHER = 0.25
-"""Echoes of one burst are at most this share of the interval apart."""
+"""Echoes that belong together are at most this share of the interval apart."""
+
+PATIENCE = 1.0
+"""How many intervals without an echo it takes to give up on those that prove nothing."""
 
 BURST_MEMORY = 32
 """How many unanswered heartbeats are remembered before a new connection is asked for."""
@@ -55,34 +62,41 @@ class _Burst:
 
 
 class Unnumbered:
-    """The bursts that are not fully accounted for, in order, and the echoes seen since."""
+    """The bursts that are not fully accounted for, in order, and the echoes seen since.
+
+    Args:
+        interval: seconds between beats.
+    """
 
     exclusive = True
 
     def __init__(self, interval: float) -> None:
+        self.lost_track = False
         self._interval = interval
         self._next_copies = 1
         self._bursts: list[_Burst] = []
         self._echoes: list[tuple[float, bool]] = []
-        self._trusted = True
-        self.lost_track = False
+        self._last_echo = float("-inf")
+        self._countable = True
 
     @property
     def in_flight(self) -> int:
         """How many heartbeats are sent and not settled: none or one."""
-        return 1 if self._newest_in_flight() else 0
+        return len(self._unsettled())
 
     @property
     def next_deadline(self) -> float:
         """When the heartbeat in flight is missed; infinity when none is."""
-        newest = self._newest_in_flight()
-        return newest.flight.deadline if newest else float("inf")
+        return min((burst.flight.deadline for burst in self._unsettled()), default=float("inf"))
 
     def copies(self, now: float) -> int:
         """How many frames the next heartbeat takes; 0 to hold it back."""
-        if self._bursts and self._bursts[-1].proven and self._quiet_for(now, TOGETHER):
+        quiet = (now - self._last_echo) / self._interval
+        if quiet > TOGETHER and any(burst.proven for burst in self._bursts[-1:]):
             self._forget()
-        self._next_copies = self._copies(now)
+        if len(self._bursts) == BURST_MEMORY or (self._echoes and quiet > PATIENCE):
+            self.lost_track = True
+        self._next_copies = self._burst_size(quiet)
         return self._next_copies
 
     def sent(self, key: int, flight: Flight) -> None:  # noqa: ARG002 - no frame carries the key
@@ -91,21 +105,22 @@ class Unnumbered:
 
     def expire(self, now: float) -> int:
         """Settle the heartbeat in flight if its deadline came; return how many were missed."""
-        newest = self._newest_in_flight()
-        if newest is None or now < newest.flight.deadline:
-            return 0
-        newest.missed = True
-        return 1
+        expired = [burst for burst in self._unsettled() if burst.flight.deadline <= now]
+        for burst in expired:
+            burst.missed = True
+        return len(expired)
 
     def received(self, key: int | None, arrived: float, earliest: float) -> list[Found]:  # noqa: ARG002
         """Match one echo by order and count; return all that it proves."""
+        self._last_echo = arrived
         asked = [burst for burst in self._bursts if burst.flight.sent <= arrived]
         if not asked:
-            self._trusted = False
+            self._countable = False
             return [Found(Outcome.UNSOLICITED, None, arrived, exact=True)]
-        self._echoes.append((arrived, earliest == arrived))
-        if len(asked) > 1 and not self._trusted:
+        if len(asked) > 1 and not self._countable:
+            self.lost_track = True
             return []
+        self._echoes.append((arrived, earliest == arrived))
         found = self._prove_newest(asked)
         if len(self._echoes) == _frames(asked):
             found = self._prove_all(asked[:-1]) + found
@@ -117,29 +132,21 @@ class Unnumbered:
         """Forget the connection and all doubt; return how many heartbeats were in flight."""
         aborted = self.in_flight
         self._forget()
-        self._trusted = True
+        self._last_echo = float("-inf")
         self.lost_track = False
         return aborted
 
-    def _newest_in_flight(self) -> _Burst | None:
-        if self._bursts and not (self._bursts[-1].missed or self._bursts[-1].proven):
-            return self._bursts[-1]
-        return None
+    def _unsettled(self) -> list[_Burst]:
+        return [burst for burst in self._bursts[-1:] if not (burst.missed or burst.proven)]
 
-    def _copies(self, now: float) -> int:
-        if not self._bursts:
-            return 1
-        if self._echoes:
+    def _burst_size(self, quiet: float) -> int:
+        if self.lost_track or self._echoes:
             # Answers are coming in, nobody knows to what.
-            self.lost_track = self._quiet_for(now, 1.0) or not self._trusted
             return 0
-        if len(self._bursts) == BURST_MEMORY:
-            self.lost_track = True
-            return 0
-        return min(_frames(self._bursts) + SPARE_COPIES, BURST_LIMIT) if self._trusted else 1
-
-    def _quiet_for(self, now: float, intervals: float) -> bool:
-        return now - self._echoes[-1][0] > intervals * self._interval
+        if not self._countable:
+            return 1 if quiet > TOGETHER else 0
+        owed = _frames(self._bursts)
+        return min(owed + SPARE_COPIES, BURST_LIMIT) if owed else 1
 
     def _prove_newest(self, asked: list[_Burst]) -> list[Found]:
         """Find the newest burst answered once more echoes came than older frames explain."""

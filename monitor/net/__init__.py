@@ -1,0 +1,1 @@
+"""The network: dialling in phases, kernel time stamps, and the one home of `websockets`."""

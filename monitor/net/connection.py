@@ -1,0 +1,257 @@
+"""One open WebSocket connection: frames go out stamped, messages come in with their arrival times.
+
+Frames are handled where they are parsed, in the connection itself: there is no reader task and no
+queue, so the peer is always drained and an arrival costs no loop turn. Nothing here retries,
+schedules or judges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from websockets.asyncio.client import ClientConnection
+from websockets.client import ClientProtocol
+from websockets.frames import CloseCode, Opcode
+from websockets.frames import Frame as WireFrame
+from websockets.http11 import Response
+from websockets.protocol import Event, State
+
+from monitor.core.events import Initiator
+from monitor.core.traffic import Traffic
+from monitor.dialects.dialect import Frame
+from monitor.net.loop_watch import LoopWatch
+from monitor.net.stamped_socket import StampedSocket
+from monitor.net.tcp_info import TcpInfo, tcp_info
+
+WRITE_LIMIT = 32768
+"""Bytes that a peer may leave unread, beyond the kernel's buffers, before it is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When bytes reached the kernel: at `at`, or at some time since `earliest`."""
+
+    at: float
+    earliest: float
+
+
+class Receiver(Protocol):
+    """Who is told what arrives, at once and in order. Must not raise."""
+
+    def message(self, data: bytes, *, text: bool, arrival: Arrival) -> None:
+        """A whole data message."""
+        ...
+
+    def pong(self, payload: bytes, arrival: Arrival) -> None:
+        """A pong control frame."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a connection ended: by whom, with which close code (1006: no close frame at all)."""
+
+    initiator: Initiator
+    code: int
+    detail: str
+
+
+class Connection(ClientConnection):
+    """A client connection made for measuring.
+
+    Attributes:
+        ended: completes when the connection is of no more use: a close frame came, the transport
+            is gone, or we gave it up.
+    """
+
+    def __init__(
+        self,
+        protocol: ClientProtocol,
+        *,
+        sock: StampedSocket,
+        watch: LoopWatch,
+        traffic: Traffic,
+        close_timeout: float,
+    ) -> None:
+        super().__init__(
+            protocol,
+            ping_interval=None,
+            ping_timeout=None,
+            close_timeout=close_timeout,
+            max_queue=None,
+            write_limit=WRITE_LIMIT,
+        )
+        self.sock = sock
+        self.ended: asyncio.Future[None] = self.loop.create_future()
+        self._watch = watch
+        self._traffic = traffic
+        self._receiver: Receiver | None = None
+        self._held: list[tuple[WireFrame, Arrival]] = []
+        self._frames: list[WireFrame] = []
+        self._fragments: list[bytes] = []
+        self._fragments_text = True
+        self._given_up: Ending | None = None
+
+    @property
+    def timestamping(self) -> str:
+        """Who says when bytes arrived: `kernel` or `loop`."""
+        return "kernel" if self.sock.kernel_stamps else "loop"
+
+    @property
+    def usable(self) -> bool:
+        """Whether frames can still be exchanged."""
+        return not self.ended.done()
+
+    def deliver_to(self, receiver: Receiver) -> None:
+        """Hand over what arrives from now on, and what came in with the upgrade's answer."""
+        self._receiver = receiver
+        held, self._held = self._held, []
+        for frame, arrival in held:
+            self._deliver(frame, arrival)
+
+    def send(self, frame: Frame, copies: int = 1) -> float | None:  # type: ignore[override] # synchronous on purpose: the caller needs the stamp
+        """Send a message `copies` times, back to back in one system call.
+
+        Returns when that call began; None if the connection can send no more.
+        """
+        send = self.protocol.send_text if frame.text else self.protocol.send_binary
+        if not self._can_send:
+            return None
+        for _ in range(copies):
+            send(frame.data)
+        return self._flush()
+
+    def ping(self, payload: bytes) -> float | None:  # type: ignore[override] # see `send`
+        """Send one ping control frame; as `send`."""
+        if not self._can_send:
+            return None
+        self.protocol.send_ping(payload)
+        return self._flush()
+
+    def unread_since(self, when: float) -> bool:
+        """Whether bytes that may have arrived before `when` still wait to be read."""
+        return self.usable and self.sock.arrived < when and self.sock.has_unread()
+
+    def tcp_info(self) -> TcpInfo | None:
+        """The kernel's view of the path."""
+        return tcp_info(self.sock)
+
+    def give_up(self, detail: str) -> None:
+        """Drop a dead path at once, without a closing handshake nobody would answer."""
+        self._end_locally(CloseCode.ABNORMAL_CLOSURE, detail)
+        self.transport.abort()
+
+    def begin_close(self, code: int, reason: str = "") -> None:
+        """Start the closing handshake; `tear_down` sees it through."""
+        if self._can_send:
+            self._end_locally(code, reason)
+            self.protocol.send_close(code, reason)
+            self._flush()
+
+    async def tear_down(self) -> None:
+        """See the transport gone, within the close timeout; abort it if need be."""
+        try:
+            async with asyncio.timeout(self.close_timeout):
+                await asyncio.shield(self.connection_lost_waiter)
+        except TimeoutError:
+            pass
+        finally:
+            self.transport.abort()
+
+    def ending(self) -> Ending:
+        """Say how the connection ended."""
+        if self._given_up is not None:
+            return self._given_up
+        protocol = self.protocol
+        if protocol.close_rcvd is not None:
+            return Ending(Initiator.REMOTE, protocol.close_rcvd.code, "the peer sent a close frame")
+        if protocol.close_sent is not None:
+            # The library fails a connection whose peer breaks RFC 6455.
+            return Ending(Initiator.LOCAL, protocol.close_sent.code, "the peer broke the protocol")
+        cause = self.connection_exc
+        detail = "the stream ended without a close frame"
+        if cause is not None:
+            detail = f"the stream broke without a close frame ({type(cause).__name__})"
+        return Ending(Initiator.NETWORK, CloseCode.ABNORMAL_CLOSURE, detail)
+
+    # What follows is called by asyncio and by the library.
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes off the transport."""
+        self._traffic.received_bytes += len(data)
+        super().data_received(data)
+        if self._frames:
+            frames, self._frames = self._frames, []
+            self._arrived(frames)
+        if self.protocol.close_sent is not None or self.protocol.close_rcvd is not None:
+            self._end()
+
+    def process_event(self, event: Event) -> None:
+        """Collect the frames of one read; the library sees only the upgrade's answer."""
+        if isinstance(event, Response):
+            super().process_event(event)
+        elif isinstance(event, WireFrame):
+            self._frames.append(event)
+
+    def pause_writing(self) -> None:
+        """Give up a peer that reads nothing: its heartbeats could not be told from the backlog."""
+        super().pause_writing()
+        self.give_up("the peer reads nothing")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the transport is gone."""
+        super().connection_lost(exc)
+        self._end()
+
+    @property
+    def _can_send(self) -> bool:
+        return self.usable and self.protocol.state is State.OPEN
+
+    def _flush(self) -> float:
+        # Where no system call follows, the bytes wait behind others that the peer does not read.
+        self.sock.sent_at = self.loop.time()
+        self.transport.write(b"".join(self.protocol.data_to_send()))
+        return self.sock.sent_at
+
+    def _arrived(self, frames: list[WireFrame]) -> None:
+        """Deliver the frames of one read. Only the last one surely came with the last bytes."""
+        at = self.sock.arrived
+        blind = self._watch.blind_since
+        exact = Arrival(at, at)
+        bounded = exact if blind is None else Arrival(at, min(blind, at))
+        for frame in frames[:-1]:
+            self._deliver(frame, bounded)
+        self._deliver(frames[-1], exact if self.sock.stamped else bounded)
+
+    def _deliver(self, frame: WireFrame, arrival: Arrival) -> None:
+        if self._receiver is None:
+            self._held.append((frame, arrival))
+        elif frame.opcode is Opcode.PONG:
+            self._receiver.pong(bytes(frame.data), arrival)
+        elif frame.opcode is Opcode.PING:
+            self._traffic.server_pings += 1
+        elif frame.opcode is not Opcode.CLOSE:
+            self._deliver_data(frame, arrival)
+
+    def _deliver_data(self, frame: WireFrame, arrival: Arrival) -> None:
+        if frame.opcode is not Opcode.CONT:
+            self._fragments_text = frame.opcode is Opcode.TEXT
+        self._fragments.append(bytes(frame.data))
+        if not frame.fin:
+            return
+        data = self._fragments[0] if len(self._fragments) == 1 else b"".join(self._fragments)
+        self._fragments.clear()
+        self._traffic.messages += 1
+        assert self._receiver is not None  # noqa: S101 - `_deliver` holds frames back until then
+        self._receiver.message(data, text=self._fragments_text, arrival=arrival)
+
+    def _end_locally(self, code: int, detail: str) -> None:
+        if self.usable:
+            self._given_up = Ending(Initiator.LOCAL, code, detail)
+        self._end()
+
+    def _end(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)

@@ -1,0 +1,109 @@
+"""The pulse of one probe: beats go out when due, echoes come in, time-outs fall when they must.
+
+It lives as long as the probe and beats on whichever connection it is attached to. It decides
+nothing about connections: what came of each heartbeat goes to `publish`, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+
+from monitor.core.events import HeartbeatEvent, Mode
+from monitor.core.heartbeats import NEVER, Heartbeats, Order
+from monitor.dialects.control import ping_key, ping_payload
+from monitor.dialects.dialect import Dialect
+from monitor.net.connection import Arrival, Connection
+
+Publish = Callable[[list[HeartbeatEvent]], None]
+
+
+class Pulse:
+    """Drives the books of each mode by the loop's clock and the connection's arrivals."""
+
+    def __init__(self, heartbeats: Mapping[Mode, Heartbeats], publish: Publish) -> None:
+        self.heartbeats = heartbeats
+        self._loop = asyncio.get_running_loop()
+        self._publish = publish
+        self._connection: Connection | None = None
+        self._dialect: Dialect | None = None
+        self._nonce = b""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def attach(self, connection: Connection, dialect: Dialect) -> None:
+        """Beat on this connection from now on: it is usable."""
+        self._connection = connection
+        self._dialect = dialect
+        self._nonce = secrets.token_hex(8).encode()
+        for heartbeats in self.heartbeats.values():
+            heartbeats.opened(proven=not dialect.usable_at_once)
+
+    def detach(self) -> None:
+        """Beat no more: the connection ended. What is in flight is aborted."""
+        self._connection = self._dialect = None
+        for heartbeats in self.heartbeats.values():
+            self._publish(heartbeats.lost(self._loop.time()))
+
+    def stop(self) -> None:
+        """Let go of the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def beat(self, due: float) -> None:
+        """Do what is due at `due`: a slot of one of the schedules."""
+        self._poll(max(self._loop.time(), due))
+
+    def echo(self, key: int | None, arrival: Arrival) -> None:
+        """Account for the echo of a message heartbeat."""
+        self._received(Mode.MESSAGE, key, arrival)
+
+    def pong(self, payload: bytes, arrival: Arrival) -> None:
+        """Account for a pong."""
+        self._received(Mode.PING, ping_key(self._nonce, payload), arrival)
+
+    def _received(self, mode: Mode, key: int | None, arrival: Arrival) -> None:
+        heartbeats = self.heartbeats.get(mode)
+        if heartbeats is not None:
+            self._publish(heartbeats.received(key, arrival.at, arrival.earliest))
+            self._arm()
+
+    def _poll(self, now: float) -> None:
+        for heartbeats in self.heartbeats.values():
+            if self._must_read_first(heartbeats.next_deadline, now):
+                self._loop.call_soon(self.beat, now)
+                return
+            events, order = heartbeats.poll(now)
+            self._publish(events)
+            if order is not None:
+                self._carry_out(heartbeats, order)
+        self._arm()
+
+    def _must_read_first(self, when: float, now: float) -> bool:
+        """Whether an echo that came in time may still wait in the kernel: our stall, no miss."""
+        return when <= now and self._connection is not None and self._connection.unread_since(when)
+
+    def _carry_out(self, heartbeats: Heartbeats, order: Order) -> None:
+        at = self._send(heartbeats.mode, order)
+        self._publish([heartbeats.unsent() if at is None else heartbeats.sent(order, at)])
+
+    def _send(self, mode: Mode, order: Order) -> float | None:
+        if self._connection is None or self._dialect is None:
+            return None
+        if mode is Mode.PING:
+            return self._connection.ping(ping_payload(self._nonce, order.key))
+        return self._connection.send(self._dialect.heartbeat(order.key), order.copies)
+
+    def _arm(self) -> None:
+        """Have a timer for the earliest deadline. One too many costs less than one cancelled."""
+        when = min(heartbeats.next_deadline for heartbeats in self.heartbeats.values())
+        if when == NEVER or (self._timer is not None and self._timer.when() <= when):
+            return
+        self.stop()
+        self._timer = self._loop.call_at(when, self._fire, when)
+
+    def _fire(self, when: float) -> None:
+        self._timer = None
+        # Loop timers may fire a clock tick early.
+        self.beat(when)
