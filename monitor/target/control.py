@@ -109,9 +109,9 @@ def _line(status: HTTPStatus, text: str) -> web.Response:
 
 async def _json_object(request: web.Request) -> dict[str, object]:
     """Return the body, which may be empty."""
-    body = await request.text()
+    body = await request.read()
     try:
-        values = json.loads(body or "{}")
+        values = json.loads(body or b"{}")
     except (ValueError, RecursionError):
         raise FaultError("the body is not JSON") from None
     if not isinstance(values, dict):

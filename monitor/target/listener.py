@@ -11,6 +11,8 @@ import socket
 from collections.abc import Callable
 
 _BACKLOG = 1024
+# A crowd is let in by and by, so that it does not hold up the loop.
+_ACCEPTS_AT_ONCE = 32
 _REST_WITHOUT_DESCRIPTORS = 1.0
 
 
@@ -96,7 +98,7 @@ class Listener:
             self._loop.remove_reader(sock)
 
     def _accept(self, sock: socket.socket) -> None:
-        for _ in range(_BACKLOG):
+        for _ in range(_ACCEPTS_AT_ONCE):
             try:
                 connection, _address = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

@@ -48,6 +48,9 @@ class ClientLimits:
         self._duration = duration
         self._windows: dict[str, FixedWindow] = {}
 
+    def __len__(self) -> int:
+        return len(self._windows)
+
     def hit(self, client: str, now: float) -> bool:
         """Count one request of `client` and say whether it is within the limit."""
         if client not in self._windows and len(self._windows) >= _CLIENTS_BEFORE_PRUNING:

@@ -1,12 +1,14 @@
 """The target speaks Talo's protocol: HTTP, the upgrade, the heartbeat, errors and liveness."""
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from monitor.target import Faults
 from tests.component.target.clients import (
     API_KEY,
     BINARY,
@@ -355,6 +357,17 @@ class TestStop:
         async with asyncio.timeout(4):
             await client.target.stop()
         assert await reader.read() == b""
+
+    async def test_a_frozen_target_stops_as_well(self, client: Client) -> None:
+        raw = await client.raw_connect()
+        client.target.faults = Faults(freeze=True)
+        raw.send(TEXT, b"v1.heartbeat")
+        async with asyncio.timeout(4):
+            await client.target.stop()
+        # Closing a socket that holds unread bytes resets it, as the end of a process does.
+        with contextlib.suppress(ConnectionResetError):
+            assert await raw.rest() == b""
+        assert client.target.counters.connections_open == 0
 
     async def test_stopping_twice_is_harmless(self, client: Client) -> None:
         await client.target.stop()
