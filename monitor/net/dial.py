@@ -70,6 +70,11 @@ class DialPlan:
     deflate: bool = False
     max_message_size: int = 1 << 20
 
+    @property
+    def needs_tls(self) -> bool:
+        """Whether any step is encrypted. Building a context for nothing would hold the loop."""
+        return self.secure or (self.ticket is not None and self.ticket.url.startswith("https:"))
+
 
 @dataclass(slots=True)
 class Dialled:
@@ -100,7 +105,7 @@ class Dialer:
         """
         attempt = _Attempt(plan, self._resolver, self._office)
         try:
-            tls = self._context(plan) if plan.secure or plan.ticket is not None else None
+            tls = self._context(plan) if plan.needs_tls else None
             resource = await attempt.get_resource(tls)
             sock, address = await attempt.connect()
 

@@ -16,6 +16,7 @@ import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any
 
 from apscheduler.executors.base import BaseExecutor
@@ -82,7 +83,7 @@ class _LoopExecutor(BaseExecutor):  # type: ignore[misc] # the package ships no 
 
     def _run(self, job: Job, run_time: datetime) -> None:
         try:
-            job.func(*job.args, _as_monotonic(run_time))
+            job.func(due=_as_monotonic(run_time))
         finally:
             self._run_job_success(job.id, [])
 
@@ -115,7 +116,10 @@ class Beats:
         if beats is None:
             beats = self._slots[schedule] = {}
             self._scheduler.add_job(
-                _run_slot, _SlotTrigger(schedule), [schedule, beats], id=_job_id(schedule)
+                partial(_run_slot, schedule, beats),
+                _SlotTrigger(schedule),
+                kwargs={"due": 0.0},  # checked now; the executor puts in the real one
+                id=_job_id(schedule),
             )
         beats[beat] = None
         return lambda: self._unsubscribe(schedule, beat)

@@ -218,7 +218,8 @@ class Probe:
             for heartbeats in self.heartbeats.values()
         )
         now = self._loop.time()
-        if self._availability.update(up=up, now=now):
+        # A connection that we end for good is no verdict on the target.
+        if self._ordered is None and self._availability.update(up=up, now=now):
             self._sink(UpChanged(now, up, cause))
 
     def _give_up(self, reason: AbortReason, detail: str) -> None:

@@ -1,0 +1,5 @@
+"""`python -m monitor` is `ws-monitor`."""
+
+from monitor.cli import main
+
+main()

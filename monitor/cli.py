@@ -1,0 +1,133 @@
+"""The command `ws-monitor`: arguments in, exit code out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor import __version__, app
+from monitor.config import ConfigError, ListenAddress, json_schema, load_config
+from monitor.target import Target, TargetSettings, serve_until
+
+cli = typer.Typer(
+    name="ws-monitor",
+    help="Keep WebSocket connections open, beat on them, and tell Prometheus how every echo fared.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _address(text: str) -> ListenAddress:
+    try:
+        return ListenAddress.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+@cli.command()
+def run(
+    config: Annotated[Path, typer.Option(help="The config file.")] = Path("config.yaml"),
+) -> None:
+    """Run the service. SIGHUP reads the config again; SIGTERM stops it."""
+    raise typer.Exit(app.run(config))
+
+
+@cli.command()
+def check(
+    config: Annotated[Path, typer.Argument(help="The config file.")] = Path("config.yaml"),
+) -> None:
+    """Say everything that is wrong with a config, one line each. Exit 0 if nothing is, else 2."""
+    try:
+        loaded = load_config(config)
+    except ConfigError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(app.USAGE) from None
+    typer.echo(f"{config}: fine, {len(loaded.probes)} probe(s)")
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of the config, for editors."""
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@cli.command()
+def target(
+    listen: Annotated[
+        ListenAddress, typer.Option(parser=_address, metavar="HOST:PORT", help="Where to serve.")
+    ] = "127.0.0.1:10441",  # type: ignore[assignment] # typer parses the default as well
+    control: Annotated[
+        ListenAddress,
+        typer.Option(parser=_address, metavar="HOST:PORT", help="Where to switch faults on."),
+    ] = "127.0.0.1:10442",  # type: ignore[assignment] # typer parses the default as well
+    expose_control: Annotated[
+        bool, typer.Option("--expose-control", help="Let other machines switch faults on.")
+    ] = False,
+    api_key_env: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Variable with the only key to accept; else any will do."
+        ),
+    ] = "",
+) -> None:
+    """Run a Talo-speaking target to practise on, with faults that can be switched on."""
+    try:
+        settings = TargetSettings(
+            host=listen.host,
+            port=listen.port,
+            control_host=control.host,
+            control_port=control.port,
+            expose_control=expose_control,
+            api_key=os.environ.get(api_key_env) if api_key_env else None,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    raise typer.Exit(_serve_target(settings))
+
+
+def _serve_target(settings: TargetSettings) -> int:
+    def ready(target: Target) -> None:
+        typer.echo(f"target on {settings.host}:{target.port}")
+        typer.echo(f"faults on {settings.control_host}:{target.control_port}")
+
+    async def serve() -> None:
+        stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        await serve_until(settings, stopped, ready)
+
+    try:
+        asyncio.run(serve())
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        typer.echo(f"cannot start: {reason.lower()}", err=True)
+        return app.CANNOT_START
+    return app.OK
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ws-monitor {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command."""
+    sys.exit(cli())
