@@ -1,7 +1,7 @@
 """The config's JSON Schema, for editors.
 
-It is a little laxer than the loader: rules between keys, and what `defaults` may supply, are left
-to `ws-monitor check`.
+Rules between keys, and what `defaults` may supply, are left to `ws-monitor check`.  A key without
+a value is marked here, though the loader takes it as not given.
 """
 
 from collections.abc import Callable
@@ -57,21 +57,24 @@ def json_schema() -> dict[str, Any]:
     }
     schema["$defs"] = definitions
     schema |= {"$schema": _DIALECT, "title": "ws-monitor config"}
-    _write_defaults_as_text(schema)
+    _mend(schema)
     return schema
 
 
-def _write_defaults_as_text(node: Any) -> None:
-    """Give durations and sizes their defaults in the notation of the config."""
+def _mend(node: Any) -> None:
+    """Write defaults in the notation of the config, and let no key pass a pattern by."""
     if isinstance(node, list):
         for item in node:
-            _write_defaults_as_text(item)
+            _mend(item)
     if not isinstance(node, dict):
         return
     if "default" in node:
         node["default"] = _in_notation(node, node["default"])
+    if "patternProperties" in node:
+        ((pattern, values),) = node.pop("patternProperties").items()
+        node |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}
     for value in node.values():
-        _write_defaults_as_text(value)
+        _mend(value)
 
 
 def _in_notation(node: dict[str, Any], default: Any) -> Any:
