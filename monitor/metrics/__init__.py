@@ -1,0 +1,1 @@
+"""Prometheus families: what they are, where their values live, how a scrape is rendered."""

@@ -1,0 +1,52 @@
+"""The families about the monitor itself: its lateness, its configuration, its build."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator
+
+from monitor.metrics import families
+from monitor.metrics.cells import Cell, Histogram, Reading
+from monitor.metrics.lines import Child, gather
+
+
+class MonitorMetrics:
+    """What the monitor tells about itself. `wall` returns Unix time."""
+
+    def __init__(self, version: str, wall: Callable[[], float]) -> None:
+        self.loop_lag = Histogram(families.LOOP_LAG.buckets)
+        self.beat_slip = Histogram(families.BEAT_SLIP.buckets)
+        self.probes = Cell()
+        self.scrape_duration = Cell()
+        self._wall = wall
+        self._version = version
+        self._stalled = Cell()
+        self._crashes = Cell()
+        self._reload_successful = Cell()
+        self._reload_success_timestamp = Reading()
+        self.lines = gather(families.MONITOR_FAMILIES, self._children(), {})
+
+    def stalled(self, seconds: float) -> None:
+        """Add time during which the process itself was stopped or starved."""
+        self._stalled.value += seconds
+
+    def crashed(self) -> None:
+        """Count a probe that a bug of ours ended."""
+        self._crashes.value += 1
+
+    def reloaded(self, *, ok: bool) -> None:
+        """Note an attempt to load the configuration, the first one included."""
+        self._reload_successful.value = int(ok)
+        if ok:
+            self._reload_success_timestamp.value = round(self._wall(), 3)
+
+    def _children(self) -> Iterator[Child]:
+        yield families.LOOP_LAG, (), self.loop_lag
+        yield families.BEAT_SLIP, (), self.beat_slip
+        yield families.STALLED, (), self._stalled
+        yield families.CRASHES, (), self._crashes
+        yield families.RELOAD_SUCCESSFUL, (), self._reload_successful
+        yield families.RELOAD_SUCCESS_TIMESTAMP, (), self._reload_success_timestamp
+        yield families.BUILD_INFO, (self._version, platform.python_version()), Cell(1)
+        yield families.PROBES, (), self.probes
+        yield families.SCRAPE_DURATION, (), self.scrape_duration
