@@ -13,7 +13,6 @@ from monitor.config.probe import (
     ProbeConfig,
     Protocol,
     Reconnect,
-    Text,
     Ticket,
     Timeouts,
     Tls,
@@ -30,6 +29,7 @@ from monitor.config.schema import (
     Web,
 )
 from monitor.config.secret import Inline, Secret, SecretUnavailable
+from monitor.config.text import Text
 from monitor.config.urls import endpoint_of
 from monitor.config.values import ListenAddress, format_duration, parse_duration
 

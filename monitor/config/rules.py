@@ -10,10 +10,11 @@ from typing import NamedTuple, TypeAlias
 from monitor.config import urls
 from monitor.config.headers import needs_secret
 from monitor.config.merge import FITS_PROTOCOLS
-from monitor.config.probe import ID_PLACEHOLDER, TICKET_PARAMETER, Mode, ProbeConfig, placeholders
+from monitor.config.probe import TICKET_PARAMETER, Mode, ProbeConfig
 from monitor.config.problems import KeyPath
 from monitor.config.schema import Config
 from monitor.config.secret import Inline
+from monitor.config.text import ID_PLACEHOLDER, placeholders
 from monitor.config.values import format_duration
 
 _MAX_IN_FLIGHT = 100

@@ -179,6 +179,18 @@ def test_tls_files_are_looked_for_beside_the_config(tmp_path: Path) -> None:
     assert load_config(path).probes[0].tls.ca_file == tmp_path / "certs" / "ca.pem"
 
 
+def test_a_tls_file_that_may_not_be_read_is_told_from_one_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests may run as root, who may read everything: the answer is made up."""
+    (tmp_path / "ca.pem").touch()
+    path = tmp_path / "config.yaml"
+    path.write_text("probes: [{name: a, url: 'wss://h', protocol: ping, tls: {ca_file: ca.pem}}]")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(ConfigError, match="no permission to read"):
+        load_config(path)
+
+
 def test_parsing_alone_does_not_touch_the_disk() -> None:
     """The files it names need not be there."""
     assert parse_config(FULL, "nowhere/c.yaml").probes[0].tls.ca_file == Path("ca.pem")
