@@ -1,16 +1,22 @@
 """Resolving names without letting a slow resolver hold anybody else up.
 
-`getaddrinfo` blocks, so it runs in threads of its own, many of them; lookups of one name share
-one thread. A literal address needs none.
+`getaddrinfo` blocks, for half a minute if it likes, so each lookup runs in a thread of its own;
+lookups of one name share one. The threads are daemons: one that hangs does not hold up the exit,
+as those of an executor would. A literal address needs no thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 THREADS = 64
 """How many different names can hang in the resolver before a healthy one has to wait."""
@@ -33,8 +39,8 @@ class Resolver:
     """Resolves host names to addresses, in the order of the system's preference."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="resolver")
-        self._running: dict[tuple[str, int, int], asyncio.Future[list[Address]]] = {}
+        self._places = asyncio.Semaphore(THREADS)
+        self._running: dict[tuple[str, int, int], asyncio.Task[list[Address]]] = {}
 
     async def resolve(self, host: str, port: int, family: int = socket.AF_UNSPEC) -> list[Address]:
         """Return the addresses of `host`.
@@ -47,17 +53,35 @@ class Resolver:
         key = (host, port, family)
         lookup = self._running.get(key)
         if lookup is None:
-            loop = asyncio.get_running_loop()
-            lookup = loop.run_in_executor(self._threads, _look_up, host, port, family)
-            self._running[key] = lookup
+            lookup = self._running[key] = asyncio.create_task(self._in_thread(*key))
             lookup.add_done_callback(lambda _: self._running.pop(key, None))
             # Whoever asked may have given up by the time it fails.
             lookup.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(lookup)
 
     def close(self) -> None:
-        """Let go of the threads without waiting for those that hang."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Wait for no lookup any more."""
+        for lookup in list(self._running.values()):
+            lookup.cancel()
+
+    async def _in_thread(self, host: str, port: int, family: int) -> list[Address]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[Address]] = loop.create_future()
+
+        def look_up() -> None:
+            try:
+                tell(answer.set_result, _look_up(host, port, family))
+            except (OSError, UnicodeError) as error:
+                tell(answer.set_exception, error)
+
+        def tell(how: Callable[[T], None], what: T) -> None:
+            # The loop may be gone by now, and whoever waited too.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(lambda: None if answer.done() else how(what))
+
+        async with self._places:
+            threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+            return await answer
 
 
 def _is_literal(host: str) -> bool:
