@@ -37,6 +37,8 @@ class Pulse:
         self._dialect = dialect
         self._nonce = secrets.token_hex(8).encode()
         for heartbeats in self.heartbeats.values():
+            # What fell due without a connection is none of this one's affair.
+            self._publish(heartbeats.poll(self._loop.time())[0])
             heartbeats.opened(proven=not dialect.usable_at_once)
 
     def detach(self) -> None:
