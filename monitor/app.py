@@ -160,7 +160,8 @@ class Service:
     async def _reload(self) -> None:
         """Read the config again. A bad one changes nothing."""
         try:
-            config = load_config(self._path)
+            # Ten thousand probes take a second to check.
+            config = await asyncio.to_thread(load_config, self._path)
         except ConfigError as error:
             self._exposition.monitor.reloaded(ok=False)
             for problem in error.problems:

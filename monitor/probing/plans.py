@@ -107,7 +107,7 @@ def _timeouts(config: ProbeConfig) -> dict[Phase, float]:
 def _ticket(config: ProbeConfig) -> TicketPlan | None:
     if config.ticket is None:
         return None
-    return TicketPlan(config.read_ticket_url(), config.ticket.api_key.read())
+    return TicketPlan(config.read_ticket_url(), config.read_api_key())
 
 
 def _tls(config: ProbeConfig) -> TlsPlan:
