@@ -22,6 +22,8 @@ from monitor.config import (
     EmbeddedTarget,
     ListenAddress,
     ProbeConfig,
+    SecretUnavailable,
+    endpoint_of,
     load_config,
 )
 from monitor.core.availability import Availability
@@ -183,18 +185,19 @@ class Service:
         self, config: ProbeConfig, traffic: Traffic, availability: Availability
     ) -> Observer:
         """Prepare metrics and log for one probe."""
+        endpoint = _endpoint(config)
         identity = ProbeIdentity(
             config.name,
             config.merged_labels,
             config.protocol,
-            config.endpoint,
+            endpoint,
             {
                 Mode(mode): BeatFacts(beat.interval, beat.timeout)
                 for mode, beat in config.modes.items()
             },
         )
         series = self._exposition.add(identity, traffic, availability)
-        narrator = Narrator(config.name, config.endpoint)
+        narrator = Narrator(config.name, endpoint)
         own = self._own_figures()
 
         def sink(event: Event) -> None:
@@ -242,6 +245,14 @@ class Service:
 
 def _stepped(seconds: float) -> None:
     _log.warning("the wall clock was set; beats go on", by_seconds=round(seconds, 3))
+
+
+def _endpoint(config: ProbeConfig) -> str:
+    """Scheme, host and port; where the URL is a secret that cannot be read yet, where it is."""
+    try:
+        return endpoint_of(config.read_url())
+    except SecretUnavailable:
+        return config.endpoint
 
 
 def _only_at_start(old: Config, new: Config) -> list[str]:

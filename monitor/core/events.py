@@ -169,11 +169,15 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The dialect says that the connection is usable; `duration` is the whole connect."""
+    """The dialect says that the connection is usable; `duration` is the whole connect.
+
+    `proven` says that it took an answer from the application, which ends a row of misses.
+    """
 
     at: float
     duration: float
     phases: Mapping[Phase, float]
+    proven: bool
 
 
 @dataclass(frozen=True, slots=True)

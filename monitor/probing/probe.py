@@ -325,7 +325,8 @@ class Probe:
         ready_at = self._loop.time()
         self._lifecycle.take(Signal.READY, ready_at)
         self._pulse.attach(dialled.connection, self._dialect)
-        self._sink(Ready(ready_at, ready_at - self._dialled_at, dialled.phases))
+        proven = not self._dialect.usable_at_once
+        self._sink(Ready(ready_at, ready_at - self._dialled_at, dialled.phases, proven))
         self._judge("ready")
         await asyncio.shield(dialled.connection.ended)
         now = self._loop.time()
