@@ -1,0 +1,1 @@
+"""What the monitor serves over HTTP: metrics, its own health, pages for people."""

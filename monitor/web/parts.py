@@ -1,0 +1,31 @@
+"""What the web layer needs from the rest, as plain callables, so that it knows none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from monitor.metrics.exposition import Scrape
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the landing page tells: the version, how many probes there are, how many are up."""
+
+    version: str
+    probes: int
+    up: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """Where the pages get what they show.
+
+    `scrape` takes the headers Accept and Accept-Encoding. `unhealthy` and `ready` return None when
+    all is well, and one line that says why when it is not.
+    """
+
+    scrape: Callable[[str | None, str | None], Awaitable[Scrape]]
+    unhealthy: Callable[[], str | None]
+    ready: Callable[[], str | None]
+    overview: Callable[[], Overview]
