@@ -63,7 +63,12 @@ def run(path: Path) -> int:
     configure(config.log.level, config.log.format)
     watch = LoopWatch()
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(watch)) as runner:
-        return runner.run(Service(path, config, watch).run())
+        return runner.run(_serve(path, config, watch))
+
+
+async def _serve(path: Path, config: Config, watch: LoopWatch) -> int:
+    # Some parts bind to the loop they are made in, so they are made in the running one.
+    return await Service(path, config, watch).run()
 
 
 @dataclass(slots=True)
