@@ -188,15 +188,14 @@ class Connection:
 
     def _schedule_echo(self, text: str, copies: int) -> None:
         due = self._loop.time() + self._backend.faults.delay
-        if self._outbox:
-            # A shorter delay must not let this echo overtake those that wait.
-            due = max(due, self._outbox[-1][0])
         self._outbox.extend([(due, text)] * copies)
-        if "echo" not in self._timers:
-            self._flush_outbox()
+        self._flush_outbox()
 
     def _flush_outbox(self) -> None:
-        """Send what is due; one timer waits for the first echo that is not."""
+        """Send what is due, in order; one timer waits for the first echo that is not.
+
+        An echo that was given a shorter delay waits behind the earlier ones.
+        """
         if timer := self._timers.pop("echo", None):
             timer.cancel()
         if self._backend.faults.freeze:

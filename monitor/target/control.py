@@ -75,9 +75,9 @@ def _application(target: Target) -> web.Application:
 
     async def act(request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if name not in _ACTIONS:
-            return _line(HTTPStatus.NOT_FOUND, f"unknown action; known: {', '.join(_ACTIONS)}")
-        connections = _ACTIONS[name](target, await _json_object(request))
+        if name not in ACTIONS:
+            return _line(HTTPStatus.NOT_FOUND, f"unknown action; known: {', '.join(ACTIONS)}")
+        connections = ACTIONS[name](target, await _json_object(request))
         return web.json_response({"connections": connections})
 
     application = web.Application(middlewares=[_one_line_for_a_mistake])
@@ -128,7 +128,7 @@ def _without_parameters(act: Callable[[Target], int]) -> _Action:
     return action
 
 
-_ACTIONS: Mapping[str, _Action] = {
+ACTIONS: Mapping[str, _Action] = {
     "close": lambda target, values: target.close_connections(parse_close_frame(values)),
     "reset": _without_parameters(lambda target: target.reset_connections()),
     "abort": _without_parameters(lambda target: target.abort_connections()),
@@ -136,3 +136,4 @@ _ACTIONS: Mapping[str, _Action] = {
     "tick": _without_parameters(lambda target: target.tick()),
     "push": lambda target, values: target.push(parse_text(values)),
 }
+"""What `POST /actions/NAME` does, by name; each returns how many connections there were."""

@@ -7,6 +7,7 @@ done with an accepted one is the caller's business.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
 
@@ -39,19 +40,17 @@ class Listener:
         Raises:
             OSError: an address cannot be bound, or the host has none.
         """
-        found = await self._loop.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
         try:
+            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             for family, _, _, _, address in dict.fromkeys(found):
                 bound_port = self.port if self._sockets else port
                 self._sockets.append(_bind(family, (address[0], bound_port, *address[2:])))
             self.adjust(listening=True, accepting=True)
         except OSError as problem:
             self.close()
-            raise OSError(
-                problem.errno, f"cannot listen on {host}:{port}: {problem.strerror}"
-            ) from None
+            # A name that cannot be resolved has a number of its own, which is no errno.
+            number = errno.EADDRNOTAVAIL if isinstance(problem, socket.gaierror) else problem.errno
+            raise OSError(number, f"cannot listen on {host}:{port}: {problem.strerror}") from None
 
     def adjust(self, *, listening: bool, accepting: bool) -> None:
         """Listen or refuse connections; accept those that come or leave them in the backlog.

@@ -1,5 +1,6 @@
 """A target on free loopback ports, and a client of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,7 +13,12 @@ from tests.component.target.clients import Client, StartClient
 
 @pytest.fixture
 async def start() -> AsyncIterator[StartClient]:
-    """Start a target with the given settings on free ports, and return a client of it."""
+    """Start a target with the given settings on free ports, and return a client of it.
+
+    A timer of the target that raises fails the test: asyncio would just log it.
+    """
+    raised: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context))
     targets: list[Target] = []
     clients: list[Client] = []
     async with aiohttp.ClientSession() as http:
@@ -31,6 +37,7 @@ async def start() -> AsyncIterator[StartClient]:
             await client.leave()
         for target in targets:
             await target.stop()
+    assert raised == []
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The control endpoint: faults, counters and one-shot acts over HTTP, on loopback only."""
 
 import asyncio
+import errno
 import socket
 from typing import Any
 
@@ -111,6 +112,14 @@ class TestActions:
         assert answer == (200, {"connections": 1})
         assert await raw.receive() == (CLOSE, b"\x03\xf4restart")
 
+    async def test_a_connection_is_closed_once(self, client: Client) -> None:
+        raw = await client.raw_connect()
+        for code in (1012, 4000):
+            await client.control("POST", "/actions/close", {"code": code})
+        assert await raw.receive() == (CLOSE, b"\x03\xf4")
+        raw.send(CLOSE, b"\x03\xf4")
+        assert await raw.rest() == b""
+
     async def test_reset_ends_with_a_rst(self, client: Client) -> None:
         raw = await client.raw_connect()
         assert await client.control("POST", "/actions/reset") == (200, {"connections": 1})
@@ -191,6 +200,17 @@ class TestLife:
         second = Target(TargetSettings(port=port, control_port=0))
         with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}: Address already"):
             await second.start()
+
+    async def test_an_address_of_another_machine_is_an_os_error_that_names_it(self) -> None:
+        target = Target(TargetSettings(host="192.0.2.1", port=7, control_port=None))
+        with pytest.raises(OSError, match=r"^\[Errno 99\] cannot listen on 192\.0\.2\.1:7: Cannot"):
+            await target.start()
+
+    async def test_a_host_that_cannot_be_resolved_is_an_os_error_with_an_errno(self) -> None:
+        target = Target(TargetSettings(host="no such host", port=0, control_port=None))
+        with pytest.raises(OSError, match="cannot listen on no such host:0: ") as caught:
+            await target.start()
+        assert caught.value.errno == errno.EADDRNOTAVAIL
 
     async def test_a_control_port_that_is_taken_gives_the_socket_port_back(
         self, client: Client

@@ -247,30 +247,43 @@ class TestStall:
     async def test_freeze_passes_into_stalled_messages(self, client: Client) -> None:
         raw = await client.raw_connect()
         client.target.faults = Faults(stall_messages=True)
+        raw.send(TEXT, b"?")
         raw.send(TEXT, HEARTBEAT.encode())
         await raw.sync()
         client.target.faults = Faults(freeze=True)
+        frame = asyncio.create_task(raw.receive())
         await client.a_while()
-        assert client.target.counters.echoes_sent == 0
+        assert not frame.done()
         client.target.faults = Faults()
+        assert b"ROUTING_ERROR" in (await frame)[1]
         assert await raw.receive() == (TEXT, HEARTBEAT.encode())
 
-    async def test_a_tick_that_fell_into_a_freeze_comes_once_on_release(
+    async def test_a_frozen_target_does_not_notice_that_a_client_leaves(
+        self, client: Client
+    ) -> None:
+        raw = await client.raw_connect()
+        client.target.faults = Faults(freeze=True)
+        raw.writer.write_eof()
+        await client.a_while()
+        assert not raw.reader.at_eof()
+        client.target.faults = Faults()
+        assert await raw.rest() == b""
+
+    async def test_a_tick_that_fell_into_a_freeze_comes_once_and_before_anything_is_read(
         self, start: StartClient
     ) -> None:
-        client = await start(tick_period=0.05)
+        client = await start(tick_period=1.0)
+        due = asyncio.get_running_loop().time() + 1.05
         raw = await client.raw_connect()
-        assert await raw.receive() == (PING, b"")
-        raw.send(PONG)
-        while not client.target.counters.pongs_received:
-            await client.a_while()
         client.target.faults = Faults(freeze=True)
-        due = asyncio.get_running_loop().time() + 0.2
+        raw.send(PING, b"queued")
         while asyncio.get_running_loop().time() < due:
             await client.a_while()
-        assert client.target.counters.connections_open == 1
         client.target.faults = Faults()
         assert await raw.receive() == (PING, b"")
+        assert await raw.receive() == (PONG, b"queued")
+        client.target.faults = Faults(corrupt=True)
+        await raw.sync()
 
     async def test_freeze_works_over_tls(self, start: StartClient) -> None:
         authority = trustme.CA()
@@ -291,8 +304,15 @@ class TestStall:
             await socket.send_str(HEARTBEAT)
             await client.a_while()
             assert client.target.counters.heartbeats_received == 0
+            handshake = asyncio.create_task(
+                asyncio.open_connection("localhost", client.target.port, ssl=trusting)
+            )
+            await client.a_while()
+            assert not handshake.done()
             client.target.faults = Faults()
             assert await socket.receive_str() == HEARTBEAT
+            _, writer = await handshake
+            writer.transport.abort()
             client.target.abort_connections()
 
 
@@ -385,6 +405,16 @@ class TestConnecting:
         raw = await client.raw_dial(ticket)
         assert await raw.receive() == (TEXT, CONNECTED.encode())
         assert loop.time() - dialled >= 0.1
+
+    async def test_another_change_of_the_faults_does_not_shorten_the_connect_delay(
+        self, client: Client
+    ) -> None:
+        ticket = await client.ticket()
+        client.target.faults = Faults(connect_delay=3600)
+        raw = await client.raw_dial(ticket)
+        client.target.faults = Faults(corrupt=True)
+        await client.a_while()
+        await raw.sync()
 
     async def test_ticket_status_takes_the_place_of_a_ticket(self, client: Client) -> None:
         client.target.faults = Faults(ticket_status=Rejection(429, retry_after=11))
