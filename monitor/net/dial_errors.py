@@ -114,7 +114,9 @@ def _tls(error: Exception) -> DialError:
         reason = FailureReason.TLS_EXPIRED if expired else FailureReason.TLS_VERIFY
         return DialError(reason, Phase.TLS, error.verify_message)
     if isinstance(error, ssl.SSLError):
-        detail = f"TLS handshake failed ({error.reason or 'no reason given'})"
+        # Only those that OpenSSL itself raised have one.
+        known = getattr(error, "reason", None) or "no reason given"
+        detail = f"TLS handshake failed ({known})"
         return DialError(FailureReason.TLS_OTHER, Phase.TLS, detail)
     return DialError(
         FailureReason.TLS_OTHER, Phase.TLS, f"the stream ended in the handshake ({_name(error)})"
@@ -124,16 +126,18 @@ def _tls(error: Exception) -> DialError:
 def _upgrade(error: Exception) -> DialError:
     if isinstance(error, InvalidStatus):
         return _status(error)
+    # The library wraps what went wrong while it read the answer.
+    cause = error.__cause__ or error
     if isinstance(error, NegotiationError) and "subprotocol" in str(error):
         reason, detail = FailureReason.SUBPROTOCOL, "the server chose a subprotocol not offered"
-    elif isinstance(error, SecurityError) or isinstance(error.__cause__, SecurityError):
+    elif isinstance(cause, SecurityError):
         reason, detail = FailureReason.LIMIT, "the answer to the upgrade is too large"
-    elif isinstance(error, InvalidHandshake):
+    elif isinstance(error, InvalidHandshake) and not isinstance(cause, EOFError):
         reason = FailureReason.BAD_UPGRADE
         detail = f"the answer is no valid upgrade ({_name(error)})"
     else:
         reason = FailureReason.BAD_UPGRADE
-        detail = f"the stream ended before the upgrade was answered ({_name(error)})"
+        detail = f"the stream ended before the upgrade was answered ({_name(cause)})"
     return DialError(reason, Phase.UPGRADE, detail)
 
 
@@ -152,7 +156,7 @@ def _ready(error: Exception) -> DialError:
     return DialError(FailureReason.NOT_READY, Phase.READY, _name(error))
 
 
-def _name(error: Exception) -> str:
+def _name(error: BaseException) -> str:
     return type(error).__name__
 
 
