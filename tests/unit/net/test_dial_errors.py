@@ -20,6 +20,7 @@ from websockets.exceptions import (
 from websockets.http11 import Response
 
 from monitor.core.failures import FailureReason, Phase
+from monitor.net.dial import DialPlan
 from monitor.net.dial_errors import NETWORK_ERRORS, DialError, classify, timed_out
 from monitor.net.ticket import TicketRefusedError
 
@@ -339,3 +340,17 @@ def test_the_system_s_words_are_those_for_the_number() -> None:
     assert classify(Phase.TCP, OSError(errno.ENETDOWN, SECRET)).detail == (
         os.strerror(errno.ENETDOWN).lower()
     )
+
+
+def test_a_dial_plan_does_not_show_its_secrets() -> None:
+    """A plan holds every secret of a probe, read."""
+    plan = DialPlan(
+        host="h.example",
+        port=443,
+        secure=True,
+        resource="/hidden-path?key=hidden-key",
+        timeouts={},
+        close_timeout=1.0,
+        headers=[("Authorization", "hidden-header")],
+    )
+    assert "hidden" not in f"{plan} {plan!r}"
