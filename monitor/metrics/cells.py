@@ -22,12 +22,17 @@ class Valued(Protocol):
     """What a child of a family needs to be exposed."""
 
     @property
+    def value(self) -> float | None:
+        """Changes whenever `values` do; None for as long as there is nothing to tell."""
+        ...
+
+    @property
     def parts(self) -> Sequence[Part]:
         """One part for each line."""
         ...
 
     def values(self) -> Sequence[float]:
-        """One number for each part, or none at all for as long as there is nothing to tell."""
+        """One number for each part, or none at all."""
         ...
 
 
@@ -64,21 +69,24 @@ class Reading:
 
 
 class Histogram:
-    """Observations by upper bound; `bounds` ascend and do not include infinity."""
+    """Observations by upper bound; `bounds` ascend and do not include infinity.
 
-    __slots__ = ("_bounds", "_counts", "_sum", "_values")
+    `value` is how many observations there were.
+    """
+
+    __slots__ = ("_bounds", "_counts", "_sum", "value")
 
     def __init__(self, bounds: Sequence[float]) -> None:
+        self.value = 0
         self._bounds = tuple(bounds)
         self._counts = [0] * (len(self._bounds) + 1)
         self._sum = 0.0
-        self._values: list[float] = []
 
     def observe(self, value: float) -> None:
         """Count one observation. A bucket includes its bound, as `le` says."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
-        self._values = []
+        self.value += 1
 
     @property
     def parts(self) -> Sequence[Part]:
@@ -89,8 +97,6 @@ class Histogram:
 
     def values(self) -> Sequence[float]:
         """Return the cumulative buckets, the count, the sum."""
-        if not self._values:
-            values: list[float] = list(accumulate(self._counts))
-            values += (values[-1], self._sum)
-            self._values = values
-        return self._values
+        values: list[float] = list(accumulate(self._counts))
+        values += (values[-1], self._sum)
+        return values

@@ -108,7 +108,9 @@ MESSAGES_RECEIVED = Family(
     basic=True,
 )
 RECEIVED_BYTES = Family(
-    "ws_probe_received_bytes_total", Kind.COUNTER, "Payload bytes of the messages received."
+    "ws_probe_received_bytes_total",
+    Kind.COUNTER,
+    "Bytes read from open connections, framing included.",
 )
 SERVER_PINGS = Family(
     "ws_probe_server_pings_total", Kind.COUNTER, "Ping control frames received from the server."

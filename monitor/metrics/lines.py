@@ -9,13 +9,18 @@ OpenMetrics write sample lines alike; only the headers differ. What comes out is
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
+from operator import attrgetter, is_
 
 from prometheus_client.samples import Sample
 
 from monitor.metrics.cells import Valued
 from monitor.metrics.families import Family
 from monitor.metrics.numbers import write_number
+
+VALUE = attrgetter("value")
+ABSENT = partial(is_, None)
 
 Child = tuple[Family, tuple[str, ...], Valued]
 """A family, the values of its extra labels, and the cell that holds the value."""
@@ -24,39 +29,43 @@ Child = tuple[Family, tuple[str, ...], Valued]
 class Lines:
     """The lines of one family; `base` are the labels that all its children share."""
 
-    __slots__ = ("_base", "_children", "_family", "_template", "_text", "_values")
+    __slots__ = ("_base", "_cells", "_extras", "_family", "_seen", "_template", "_text")
 
     def __init__(self, family: Family, base: Mapping[str, str]) -> None:
         self._family = family
         self._base = base
-        self._children: list[tuple[tuple[str, ...], Valued]] = []
-        self._values: list[Sequence[float]] = []
+        self._extras: list[tuple[str, ...]] = []
+        self._cells: list[Valued] = []
+        self._seen: list[float | None] = []
         self._template = ""
         self._text = ""
 
     def clear(self) -> None:
         """Drop all children: their labels have changed."""
-        self._children.clear()
+        self._extras.clear()
+        self._cells.clear()
         self._forget()
 
     def add(self, extra: tuple[str, ...], cell: Valued) -> None:
         """Add a child with the values of the family's extra labels."""
-        self._children.append((extra, cell))
+        self._extras.append(extra)
+        self._cells.append(cell)
         self._forget()
 
     def render(self) -> str:
         """Return the lines as they are exposed."""
-        values = [cell.values() for _, cell in self._children]
-        if values != self._values:
-            if list(map(len, values)) != list(map(len, self._values)):
+        seen = list(map(VALUE, self._cells))
+        if seen != self._seen:
+            if list(map(ABSENT, seen)) != list(map(ABSENT, self._seen)):
                 self._template = self._fill_in()
-            self._values = values
-            self._text = self._template % tuple(map(write_number, chain.from_iterable(values)))
+            self._seen = seen
+            values = chain.from_iterable([cell.values() for cell in self._cells])
+            self._text = self._template % tuple(map(write_number, values))
         return self._text
 
     def samples(self) -> Iterator[Sample]:
         """Return the same as samples, for `prometheus_client` to write."""
-        for extra, cell in self._children:
+        for extra, cell in zip(self._extras, self._cells, strict=True):
             series = self._series(extra, cell)
             # A cell that has nothing to tell yet has labels and no value.
             for (name, labels), value in zip(series, cell.values(), strict=False):
@@ -64,7 +73,7 @@ class Lines:
 
     def _forget(self) -> None:
         """Have the next rendering begin anew."""
-        self._values = []
+        self._seen = []
         self._text = ""
 
     def _fill_in(self) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 from prometheus_client.utils import floatToGoString
 
 EXPONENT_FROM = 1_000_000
 """From here on numbers are written with an exponent, as Go does."""
+
+LOWEST = -sys.float_info.max
+"""Every number that is neither infinite nor not a number is at least this."""
 
 COMMON = 2048
 """Counts below this are looked up: most counters of most probes stand at a small number."""
@@ -22,6 +27,8 @@ class _Written(dict[float, str]):
     def __missing__(self, value: float) -> str:
         if type(value) is int and 0 <= value < EXPONENT_FROM:
             return f"{value}.0"
+        if type(value) is float and LOWEST <= value < EXPONENT_FROM:
+            return repr(value)
         return write_bound(value)
 
 

@@ -48,23 +48,23 @@ LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
 EXPECTED_DISCONNECTS = (
     (Initiator.LOCAL, "1000"),
-    (Initiator.LOCAL, "1001"),
     (Initiator.LOCAL, "1006"),
     (Initiator.REMOTE, "1000"),
     (Initiator.REMOTE, "1001"),
+    (Initiator.REMOTE, "1005"),
     (Initiator.REMOTE, "1008"),
     (Initiator.REMOTE, "1011"),
-    (Initiator.REMOTE, "1012"),
     (Initiator.REMOTE, "3000"),
     (Initiator.NETWORK, "1006"),
 )
 """The ends that a probe shows at 0 from the first scrape on.
 
 A series born at 1 hides its first event from `increase()`, and three initiators times every code
-would be half of a probe's series. So the ends that are likely are there from the start: our own
-orderly, leaving and abrupt ones; a peer that closes, goes away, refuses by policy, fails,
-restarts or rejects a ticket; a connection that breaks. Any other appears when it is seen, and the
-count of `ws_probe_connection_lifetime_seconds` has them all.
+would be half of a probe's series. So the ends that are likely are there from the start: our own,
+orderly (1000) or abrupt (1006); a peer that closes (1000, 1005: without a code), goes away (1001),
+refuses by policy (1008), fails (1011) or rejects a ticket (3000); a connection that breaks (1006).
+Our own 1001 comes with the end of the process, when nobody scrapes any more. Any other appears
+when it is seen, and the count of `ws_probe_connection_lifetime_seconds` has them all.
 """
 
 

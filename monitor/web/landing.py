@@ -83,7 +83,7 @@ def landing_page(overview: Overview, links: Iterable[Link]) -> str:
 <body>
 <main>
 <h1>ws-monitor <small>{escape(overview.version)}</small></h1>
-<p>Keeps WebSocket connections open and times every heartbeat on them.</p>
+<p>WebSocket connections, watched by their heartbeats.</p>
 {_count(overview)}
 <ul>
 {items}
