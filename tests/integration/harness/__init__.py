@@ -1,0 +1,54 @@
+"""Real processes to test with: the monitor, targets, and what they say about themselves.
+
+A test asks the fixture `lab` for processes, and the lab ends them. Everything listens on a free
+port of 127.0.0.1, and every wait has a generous limit::
+
+    async def test_a_healthy_target_is_echoed(lab: Lab) -> None:
+        target = await lab.target()
+        monitor = await lab.monitor([talo_probe("a", target.url, interval="250ms")])
+        scrape = await monitor.until(lambda scrape: scrape.probe("a").message.echoed > 3)
+        assert scrape.probe("a").message.missed == 0
+
+What there is:
+
+- `lab.monitor(probes, **sections)` starts `ws-monitor run` with a config of these probes. The
+  sections go on top of `web` and `log`, which it fills in itself. `Monitor.start` takes a config
+  file as it is.
+- `Monitor.scrape()` reads `/metrics`. **Every scrape checks the books** of every probe: `sent =
+  echoed + missed + aborted + in flight`, and `sent + skipped` follows the schedule. A test need
+  not repeat that. `Monitor.until(check)` scrapes until `check` is true of a scrape.
+- `Monitor.log()` gives the log lines as dictionaries, `Monitor.lines(message, **fields)` those
+  that match. `Monitor.signal`, `pause`, `resume`, `wait` act on the process.
+- `lab.target()` starts `ws-monitor target`; `lab.targets(count, **settings)` starts many targets
+  in one process, with settings that the command does not have (`ticket_points`, `tick_period`).
+  `TargetHandle.put(**faults)`, `heal()`, `act(name, **parameters)` and `counters()` speak to its
+  control endpoint.
+- `lab.program(*command)` starts anything else.
+- `talo_probe` and `probe` write a probe's section of the config.
+- `wait_until(check)` waits for anything else, by polling.
+
+At its end the lab sees that no monitor logged a traceback or a bug of its own. When a test fails
+it prints the last lines of each process.
+"""
+
+from tests.integration.harness.lab import Lab
+from tests.integration.harness.metrics import BeatView, Histogram, ProbeView, Scrape
+from tests.integration.harness.monitor import Monitor, probe, talo_probe
+from tests.integration.harness.program import Program
+from tests.integration.harness.targets import TargetHandle
+from tests.integration.harness.waiting import PATIENCE, wait_until
+
+__all__ = [
+    "PATIENCE",
+    "BeatView",
+    "Histogram",
+    "Lab",
+    "Monitor",
+    "ProbeView",
+    "Program",
+    "Scrape",
+    "TargetHandle",
+    "probe",
+    "talo_probe",
+    "wait_until",
+]
