@@ -31,6 +31,7 @@ class Backoff:
 
     def __init__(self, policy: BackoffPolicy) -> None:
         self._policy = policy
+        self._ceiling = policy.base
         self.failures = 0
 
     def after_failure(self, chance: float, *, retry_after: float = 0.0) -> float:
@@ -41,6 +42,7 @@ class Backoff:
     def after_connection(self, chance: float, *, ready_for: float, code: int) -> float:
         """Return the seconds to wait after an open connection that was ready for some seconds."""
         if ready_for >= self._policy.stable_after:
+            self._ceiling = self._policy.base
             self.failures = 0
             floor = 0.0
         else:
@@ -51,7 +53,7 @@ class Backoff:
         return max(wait, min(asked, self._policy.cap))
 
     def _jittered(self, chance: float, *, floor: float) -> float:
-        # An exponent beyond 64 only overflows: the cap was reached long before.
-        ceiling = min(self._policy.cap, self._policy.base * 2.0 ** min(self.failures, 64))
+        ceiling = min(self._ceiling, self._policy.cap)
+        self._ceiling = ceiling * 2
         self.failures += 1
         return floor + max(ceiling - floor, 0.0) * chance

@@ -108,11 +108,7 @@ class Heartbeats:
     @property
     def next_deadline(self) -> float:
         """When `poll` must be called although no beat is due: a time-out, or a beat that waits."""
-        if self._waiting is None:
-            return self._matching.next_deadline
-        if self._must_wait:
-            return min(self._matching.next_deadline, self._waiting + self._slack)
-        return self._waiting
+        return min(self._matching.next_deadline, self._waiting_ends())
 
     @property
     def next_timer(self) -> float:
@@ -121,6 +117,8 @@ class Heartbeats:
 
     def opened(self, *, proven: bool) -> None:
         """Begin to send: the connection is usable.
+
+        Poll before: what fell due while there was no connection is not this one's affair.
 
         `proven` says that getting there took an answer from the application, which ends a row of
         misses; an accepted upgrade alone does not.
@@ -132,9 +130,9 @@ class Heartbeats:
 
     def lost(self, now: float) -> list[HeartbeatEvent]:
         """Stop sending: the connection ended. What was in flight is aborted."""
-        events = self._expire(now)
+        events = self._expire(now) + self._take_due(now)
         self._open = False
-        events += self._skip_waiting(SkipReason.NOT_CONNECTED)
+        events += self._skip(self._drop_waiting(), SkipReason.NOT_CONNECTED)
         aborted = self._matching.lost()
         self._told_indistinct = False
         if aborted:
@@ -145,15 +143,13 @@ class Heartbeats:
 
     def poll(self, now: float) -> tuple[list[HeartbeatEvent], Order | None]:
         """Settle what has timed out, book what fell due, and say what to send, if anything."""
-        events = self._expire(now)
-        events += self._take_due(now)
-        if self._waiting is None or self._must_wait:
+        events = self._expire(now) + self._take_due(now)
+        if self._waiting is None or self._must_wait():
             return events, None
         copies = self._matching.copies(now)
         if copies == 0:
-            events += self._skip_waiting(SkipReason.AMBIGUOUS)
-            events += self._tell_indistinct(now)
-            return events, None
+            events += self._skip(self._drop_waiting(), SkipReason.AMBIGUOUS)
+            return events + self._tell_indistinct(now), None
         order = Order(self._key, copies, self._waiting)
         self._key += 1
         self._waiting = None
@@ -170,7 +166,8 @@ class Heartbeats:
     def unsent(self) -> Skipped:
         """Book an order that could not be carried out: the connection is going away."""
         self.books.waiting -= 1
-        return self._skip(1, SkipReason.NOT_CONNECTED)
+        self.books.skipped[SkipReason.NOT_CONNECTED] += 1
+        return Skipped(self.mode, 1, SkipReason.NOT_CONNECTED)
 
     def received(
         self, key: int | None, arrived: float, earliest: float | None = None
@@ -186,14 +183,20 @@ class Heartbeats:
         """
         earliest = arrived if earliest is None else earliest
         events = self._expire(earliest)
-        for found in self._matching.received(key, arrived, earliest):
-            events.append(self._book(found))
-        return events
+        proven = self._matching.received(key, arrived, earliest)
+        if all(found.outcome is not Outcome.UNSOLICITED for found in proven):
+            self.last_echo = arrived
+        return events + [self._book(found) for found in proven]
 
-    @property
     def _must_wait(self) -> bool:
         """Whether the heartbeat in flight forbids another one."""
         return self._matching.exclusive and self._matching.in_flight > 0
+
+    def _waiting_ends(self) -> float:
+        """When the beat that waits can be sent, or has waited too long."""
+        if self._waiting is None:
+            return NEVER
+        return self._waiting + self._slack if self._must_wait() else self._waiting
 
     def _expire(self, now: float) -> list[HeartbeatEvent]:
         events: list[HeartbeatEvent] = []
@@ -211,19 +214,15 @@ class Heartbeats:
 
     def _take_due(self, now: float) -> list[HeartbeatEvent]:
         """Book every slot that fell due; the newest, if it is not too late, waits to be sent."""
-        events: list[HeartbeatEvent] = []
-        if self._waiting is not None and now >= self._waiting + self._slack:
-            events += self._skip_waiting(SkipReason.OVERRUN)
         passed = self._pass_slots(now)
+        if self._waiting is not None and now >= self._waiting + self._slack:
+            passed += self._drop_waiting()
         newest = self._schedule.due(self._slot - 1)
         if passed and self._open and now < newest + self._slack:
             self._waiting = newest
             self.books.waiting = 1
             passed -= 1
-        if passed:
-            reason = SkipReason.OVERRUN if self._open else SkipReason.NOT_CONNECTED
-            events.append(self._skip(passed, reason))
-        return events
+        return self._skip(passed, SkipReason.OVERRUN if self._open else SkipReason.NOT_CONNECTED)
 
     def _pass_slots(self, now: float) -> int:
         if now < self.next_due:
@@ -236,16 +235,18 @@ class Heartbeats:
         self.books.due += passed
         return passed
 
-    def _skip_waiting(self, reason: SkipReason) -> list[HeartbeatEvent]:
-        if self._waiting is None:
-            return []
+    def _drop_waiting(self) -> int:
+        """Let no beat wait any longer; return how many did: none or one."""
+        dropped = 0 if self._waiting is None else 1
+        self.books.waiting -= dropped
         self._waiting = None
-        self.books.waiting = 0
-        return [self._skip(1, reason)]
+        return dropped
 
-    def _skip(self, count: int, reason: SkipReason) -> Skipped:
+    def _skip(self, count: int, reason: SkipReason) -> list[HeartbeatEvent]:
+        if not count:
+            return []
         self.books.skipped[reason] += count
-        return Skipped(self.mode, count, reason)
+        return [Skipped(self.mode, count, reason)]
 
     def _tell_indistinct(self, now: float) -> list[HeartbeatEvent]:
         if self._told_indistinct or not self._matching.lost_track:
@@ -257,7 +258,6 @@ class Heartbeats:
         if found.outcome is Outcome.UNSOLICITED:
             self.books.unsolicited += 1
             return Unsolicited(self.mode, found.arrived)
-        self.last_echo = found.arrived
         if found.outcome is Outcome.LATE:
             self.books.late += 1
             return Late(self.mode, found.arrived, found.rtt)

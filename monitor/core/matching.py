@@ -28,20 +28,19 @@ class Found:
     """One proven match.
 
     `arrived` is when the echo's bytes reached the kernel, or the latest moment at which they can
-    have; `exact` tells which.
+    have; `rtt` is the round-trip time in seconds, None where the arrival is not known exactly.
     """
 
     outcome: Outcome
-    flight: Flight | None
     arrived: float
-    exact: bool
+    rtt: float | None = None
 
-    @property
-    def rtt(self) -> float | None:
-        """The round-trip time in seconds, where the arrival is known exactly."""
-        if self.flight is None or not self.exact:
-            return None
-        return max(self.arrived - self.flight.sent, 0.0)
+
+def answered(outcome: Outcome, flight: Flight, arrived: float, earliest: float) -> Found:
+    """Find a heartbeat answered by an echo that arrived at `arrived`, or since `earliest`."""
+    # Two clocks may differ by a hair where the kernel stamps arrivals.
+    rtt = max(arrived - flight.sent, 0.0) if earliest == arrived else None
+    return Found(outcome, arrived, rtt)
 
 
 class Matching(Protocol):
@@ -76,7 +75,7 @@ class Matching(Protocol):
         ...
 
     def received(self, key: int | None, arrived: float, earliest: float) -> list[Found]:
-        """Match one echo; return what is proven by it.
+        """Match one echo, which arrived at `arrived`, or since `earliest`; return what it proves.
 
         What was due before `earliest` has expired already: echoes come in order of arrival.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from monitor.core.matching import Flight, Found, Outcome
+from monitor.core.matching import Flight, Found, Outcome, answered
 
 LATE_MEMORY = 64
 """How many missed heartbeats are remembered, so that a late echo still tells its RTT."""
@@ -28,9 +28,7 @@ class Numbered:
     @property
     def next_deadline(self) -> float:
         """When the oldest heartbeat in flight is missed; infinity when none is."""
-        for flight in self._flights.values():
-            return flight.deadline
-        return float("inf")
+        return next((flight.deadline for flight in self._flights.values()), float("inf"))
 
     def copies(self, now: float) -> int:  # noqa: ARG002 - the other matching needs the time
         """One frame a heartbeat, always: its id tells its echo from any other."""
@@ -52,11 +50,11 @@ class Numbered:
         return missed
 
     def received(self, key: int | None, arrived: float, earliest: float) -> list[Found]:
-        """Match one echo by its key; times as in `Found`."""
+        """Match one echo by its key."""
         for flights, outcome in ((self._flights, Outcome.ECHOED), (self._missed, Outcome.LATE)):
             if key is not None and key in flights:
-                return [Found(outcome, flights.pop(key), arrived, exact=earliest == arrived)]
-        return [Found(Outcome.UNSOLICITED, None, arrived, exact=True)]
+                return [answered(outcome, flights.pop(key), arrived, earliest)]
+        return [Found(Outcome.UNSOLICITED, arrived)]
 
     def lost(self) -> int:
         """Forget the connection; return how many heartbeats were in flight."""

@@ -21,11 +21,9 @@ class Schedule:
         """Return the first slot that is not yet over at `now`."""
         slot = math.ceil((now - self.phase) / self.interval)
         # The division rounds; the multiplication in `due` is what callers compare with.
-        while self.due(slot) < now:
-            slot += 1
-        while self.due(slot - 1) >= now:
-            slot -= 1
-        return slot
+        if self.due(slot) < now:
+            return slot + 1
+        return slot - 1 if self.due(slot - 1) >= now else slot
 
 
 def stable_phase(digest: bytes, interval: float, slots: int) -> float:

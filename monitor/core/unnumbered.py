@@ -25,15 +25,16 @@ to the same frame, come together, each within a quarter of an interval after the
 never. Hence a burst that was proven answered is forgotten, unanswered copies and all, once it has
 been quiet for so long. And an echo that nothing asked for shows that fact 1 does not hold for this
 peer. From then on, whatever the connection, echoes are counted no more: each beat is one frame,
-sent only when it has been quiet, and an echo that comes while older frames are owed one as well
-calls for a new connection.
+sent only when it has been quiet for as long, an echo that comes sooner after another is taken for
+a second answer, and one that comes while older frames are owed one as well calls for a new
+connection.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monitor.core.matching import Flight, Found, Outcome
+from monitor.core.matching import Flight, Found, Outcome, answered
 
 SPARE_COPIES = 2
 """How many frames a burst has beyond those still owed an answer."""
@@ -75,7 +76,7 @@ class Unnumbered:
         self._interval = interval
         self._next_copies = 1
         self._bursts: list[_Burst] = []
-        self._echoes: list[tuple[float, bool]] = []
+        self._echoes: list[tuple[float, float]] = []
         self._last_echo = float("-inf")
         self._countable = True
 
@@ -92,7 +93,7 @@ class Unnumbered:
     def copies(self, now: float) -> int:
         """How many frames the next heartbeat takes; 0 to hold it back."""
         quiet = (now - self._last_echo) / self._interval
-        if quiet > TOGETHER and any(burst.proven for burst in self._bursts[-1:]):
+        if self._bursts and self._bursts[-1].proven and quiet > TOGETHER:
             self._forget()
         if len(self._bursts) == BURST_MEMORY or (self._echoes and quiet > PATIENCE):
             self.lost_track = True
@@ -112,15 +113,16 @@ class Unnumbered:
 
     def received(self, key: int | None, arrived: float, earliest: float) -> list[Found]:  # noqa: ARG002
         """Match one echo by order and count; return all that it proves."""
-        self._last_echo = arrived
-        asked = [burst for burst in self._bursts if burst.flight.sent <= arrived]
-        if not asked:
+        soon = arrived - self._last_echo <= TOGETHER * self._interval
+        self._last_echo = max(arrived, self._last_echo)
+        asked = [burst for burst in self._bursts if burst.flight.sent <= self._last_echo]
+        if not asked or (soon and not self._countable):
             self._countable = False
-            return [Found(Outcome.UNSOLICITED, None, arrived, exact=True)]
+            return [Found(Outcome.UNSOLICITED, arrived)]
         if len(asked) > 1 and not self._countable:
             self.lost_track = True
             return []
-        self._echoes.append((arrived, earliest == arrived))
+        self._echoes.append((arrived, earliest))
         found = self._prove_newest(asked)
         if len(self._echoes) == _frames(asked):
             found = self._prove_all(asked[:-1]) + found
@@ -137,7 +139,7 @@ class Unnumbered:
         return aborted
 
     def _unsettled(self) -> list[_Burst]:
-        return [burst for burst in self._bursts[-1:] if not (burst.missed or burst.proven)]
+        return [burst for burst in self._bursts if not (burst.missed or burst.proven)]
 
     def _burst_size(self, quiet: float) -> int:
         if self.lost_track or self._echoes:
@@ -155,8 +157,7 @@ class Unnumbered:
             return []
         newest.proven = True
         outcome = Outcome.LATE if newest.missed else Outcome.ECHOED
-        arrived, exact = self._echoes[-1]
-        return [Found(outcome, newest.flight, arrived, exact)]
+        return [answered(outcome, newest.flight, *self._echoes[-1])]
 
     def _prove_all(self, older: list[_Burst]) -> list[Found]:
         """Find every older burst answered, each by the echo of its first frame's own number."""
@@ -164,8 +165,7 @@ class Unnumbered:
         first = 0
         for burst in older:
             if not burst.proven:
-                arrived, exact = self._echoes[first]
-                found.append(Found(Outcome.LATE, burst.flight, arrived, exact))
+                found.append(answered(Outcome.LATE, burst.flight, *self._echoes[first]))
             first += burst.copies
         return found
 

@@ -6,12 +6,12 @@ It shows that the network and the server's WebSocket layer answer; not that the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from monitor.dialects.dialect import Frame, Meaning
+from monitor.dialects.dialect import NUMBER, Frame, Meaning
 
-PAYLOAD_LIMIT = 125
-"""Most bytes in a control frame's payload (RFC 6455 section 5.5)."""
+_NUMBER = re.compile(NUMBER)
 
 
 class Control:
@@ -45,8 +45,5 @@ def ping_payload(nonce: bytes, key: int) -> bytes:
 def ping_key(nonce: bytes, payload: bytes) -> int | None:
     """The heartbeat that a pong answers; None where it answers none of ours."""
     prefix = nonce + b"-"
-    digits = payload[len(prefix) :]
-    if not payload.startswith(prefix) or not digits.isdigit() or len(digits) > PAYLOAD_LIMIT:
-        return None
-    key = int(digits)
-    return key if ping_payload(nonce, key) == payload else None
+    match = _NUMBER.fullmatch(payload, len(prefix)) if payload.startswith(prefix) else None
+    return int(match["id"]) if match else None

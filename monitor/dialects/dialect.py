@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+NUMBER = rb"(?P<id>0|[1-9][0-9]{0,19})"
+"""A heartbeat's key as we write it: no sign, no leading zero, no more digits than a counter has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:

@@ -10,12 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monitor.dialects.dialect import Echo, Frame, Meaning
+from monitor.dialects.dialect import NUMBER, Echo, Frame, Meaning
 
 PLACEHOLDER = b"{id}"
-
-NUMBER = rb"(?P<id>0|[1-9][0-9]{0,19})"
-"""An id as `heartbeat` writes it: no sign, no leading zero, no more digits than a counter has."""
 
 
 @dataclass(frozen=True, slots=True)
