@@ -33,13 +33,15 @@ it prints the last lines of each process.
 
 from tests.integration.harness.lab import Lab
 from tests.integration.harness.metrics import BeatView, Histogram, ProbeView, Scrape
-from tests.integration.harness.monitor import Monitor, probe, talo_probe
-from tests.integration.harness.program import Program
+from tests.integration.harness.monitor import Monitor, config_of, probe, talo_probe
+from tests.integration.harness.ports import free_ports
+from tests.integration.harness.program import WS_MONITOR, Program
 from tests.integration.harness.targets import TargetHandle
 from tests.integration.harness.waiting import PATIENCE, wait_until
 
 __all__ = [
     "PATIENCE",
+    "WS_MONITOR",
     "BeatView",
     "Histogram",
     "Lab",
@@ -48,6 +50,8 @@ __all__ = [
     "Program",
     "Scrape",
     "TargetHandle",
+    "config_of",
+    "free_ports",
     "probe",
     "talo_probe",
     "wait_until",
