@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from monitor.cli import cli
 from monitor.config import parse_config
 from tests.unit.project.tree import ROOT
 
@@ -24,3 +25,10 @@ class TestTheReadme:
     @pytest.mark.parametrize("config", CONFIGS)
     def test_a_config_that_it_shows_is_accepted(self, config: str) -> None:
         assert parse_config(config, "README.md").probes
+
+    def test_it_names_the_commands_that_there_are(self) -> None:
+        named = re.findall(r"^\| `ws-monitor (\w+)", README, re.MULTILINE)
+        there = [
+            command.callback.__name__ for command in cli.registered_commands if command.callback
+        ]
+        assert sorted(named) == sorted(there)
