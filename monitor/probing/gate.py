@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from monitor.core.backoff import RETRY_AFTER_LIMIT
 from monitor.core.budget import Budget
 
 
@@ -49,8 +50,10 @@ class Gate:
         await asyncio.sleep(self._seller(seller).reserve(asyncio.get_running_loop().time()))
 
     def close_seller(self, seller: str, seconds: float) -> None:
-        """Ask `seller` for no ticket for so long: it said so."""
-        self._seller(seller).close_until(asyncio.get_running_loop().time() + seconds)
+        """Ask `seller` for no ticket for so many seconds, as it said; 0 asks for no pause."""
+        if seconds > 0:
+            pause = min(seconds, RETRY_AFTER_LIMIT)
+            self._seller(seller).close_until(asyncio.get_running_loop().time() + pause)
 
     def _seller(self, seller: str) -> Budget:
         budget = self._sellers.get(seller)
