@@ -10,25 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from prometheus_client import CollectorRegistry, Metric, ProcessCollector
-from prometheus_client.exposition import generate_latest
-from prometheus_client.openmetrics import exposition as openmetrics
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from monitor.core.availability import Availability
 from monitor.core.traffic import Traffic
 from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES, Family
 from monitor.metrics.negotiation import Format, accepts_gzip, choose_format
 from monitor.metrics.own import MonitorMetrics
-from monitor.metrics.series import ProbeIdentity, ProbeSeries
-from monitor.metrics.view import View, empty_metric
+from monitor.metrics.pages import Pages, put_together
+from monitor.metrics.series import Detail, ProbeIdentity, ProbeSeries
+from monitor.metrics.view import View
 
 T = TypeVar("T")
 
@@ -40,14 +37,6 @@ BATCH = 32
 
 STEP = 0.010
 """The wall clock is taken to be set, not read late, when it differs by this many seconds."""
-
-COMPRESSION = 1
-"""The lines are so alike that a higher level costs much and gains little."""
-
-GZIP_WINDOW = 31
-"""zlib's way to ask for a gzip header."""
-
-EOF = b"# EOF\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +51,29 @@ class Scrape:
 class Exposition:
     """All metrics of the process, and the one way to render them.
 
+    Further collectors, such as the one for the process, are in `registry`.
+
     Args:
         rtt_buckets: upper bounds of the RTT histogram, in seconds.
         close_codes: codes that the config lists, shown as numbers.
         version: the program's version.
+        basic: show only the families marked so, for very large fleets.
         monotonic: the clock of the events, in seconds.
         wall: Unix time, in seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each by its name
         self,
         *,
         rtt_buckets: Sequence[float],
         close_codes: Collection[int],
         version: str,
+        basic: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._rtt_buckets = tuple(rtt_buckets)
-        self._close_codes = frozenset(close_codes)
+        shown = tuple(family for family in PROBE_FAMILIES if family.basic or not basic)
+        self._detail = Detail(tuple(rtt_buckets), frozenset(close_codes), shown)
         self._monotonic = monotonic
         self._wall = wall
         self._epoch = wall() - monotonic()
@@ -90,7 +83,6 @@ class Exposition:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scrape")
         self.monitor = MonitorMetrics(version, wall)
         self.registry = CollectorRegistry()
-        self.registry.register(View(MONITOR_FAMILIES, lambda: [self.monitor.lines]))
         ProcessCollector(registry=self.registry)
 
     def add(
@@ -103,13 +95,7 @@ class Exposition:
         """
         if identity.name in self._probes:
             raise ValueError(f"probe {identity.name} is there already")
-        series = ProbeSeries(
-            identity,
-            traffic,
-            availability,
-            rtt_buckets=self._rtt_buckets,
-            close_codes=self._close_codes,
-        )
+        series = ProbeSeries(identity, traffic, availability, self._detail)
         self._probes[identity.name] = series
         return series
 
@@ -124,11 +110,12 @@ class Exposition:
         body = await self._share((chosen, compress), lambda: self._body(chosen, compress=compress))
         return Scrape(body, content_type, "gzip" if compress else None)
 
-    def probe_view(self) -> View:
-        """Return the probes' families as `prometheus_client` sees them: slow, and the reference."""
+    def views(self) -> Iterator[View]:
+        """Return our families as `prometheus_client` sees them: slow, and the reference."""
         for series in self._probes.values():
             series.refresh(self._monotonic(), self._synchronised())
-        return View(PROBE_FAMILIES, lambda: [series.lines for series in self._probes.values()])
+        yield View(MONITOR_FAMILIES, [self.monitor.lines])
+        yield View(self._detail.shown, [series.lines for series in self._probes.values()])
 
     async def _share(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
         """Await work that is under way already, or else begin it."""
@@ -142,26 +129,29 @@ class Exposition:
     async def _body(self, chosen: Format, *, compress: bool) -> bytes:
         begun = self._monotonic()
         pages = await self._share("pages", self._render)
-        finish = partial(_finish, self.registry, chosen, pages, compress=compress)
+        finish = partial(put_together, pages, self.registry, chosen, compress=compress)
         body = await asyncio.get_running_loop().run_in_executor(self._thread, finish)
         self.monitor.scrape_duration.value = self._monotonic() - begun
         return body
 
-    async def _render(self) -> list[list[bytes]]:
-        """Return the lines of every probe family in encoded chunks."""
+    async def _render(self) -> Pages:
+        """Return the lines of all families, each probe's as they are at one instant."""
+        pages: Pages = {
+            family: [lines.render().encode()] for family, lines in self.monitor.lines.items()
+        }
+        pages |= {family: [] for family in self._detail.shown}
         epoch = self._synchronised()
-        pages: list[list[bytes]] = [[] for _ in PROBE_FAMILIES]
-        probes = list(self._probes.values())
         breath = _Breath(self._monotonic)
+        probes = list(self._probes.values())
         for start in range(0, len(probes), BATCH):
-            texts: list[list[str]] = [[] for _ in PROBE_FAMILIES]
+            texts: dict[Family, list[str]] = {family: [] for family in self._detail.shown}
             for series in probes[start : start + BATCH]:
                 series.refresh(self._monotonic(), epoch)
-                for text, lines in zip(texts, series.lines.values(), strict=True):
-                    text.append(lines.render())
+                for family, lines in series.lines.items():
+                    texts[family].append(lines.render())
                 await breath.take()
-            for page, text in zip(pages, texts, strict=True):
-                page.append("".join(text).encode())
+            for family, text in texts.items():
+                pages[family].append("".join(text).encode())
             await breath.take()
         return pages
 
@@ -188,49 +178,3 @@ class _Breath:
         if self._clock() - self._since >= LONGEST_HOLD:
             await asyncio.sleep(0)
             self._since = self._clock()
-
-
-def _finish(
-    registry: CollectorRegistry, chosen: Format, pages: list[list[bytes]], *, compress: bool
-) -> bytes:
-    """Put a page together; in a thread, where joining and compressing do not hold the lock."""
-    body = b"".join(_parts(registry, chosen, pages))
-    if not compress:
-        return body
-    squeeze = zlib.compressobj(COMPRESSION, wbits=GZIP_WINDOW)
-    return squeeze.compress(body) + squeeze.flush()
-
-
-def _parts(
-    registry: CollectorRegistry, chosen: Format, pages: list[list[bytes]]
-) -> Iterator[bytes]:
-    generate = GENERATE[chosen]
-    yield generate(registry).removesuffix(EOF)
-    for header, page in zip(HEADERS[chosen], pages, strict=True):
-        yield header
-        yield from page
-    if chosen is Format.OPENMETRICS:
-        yield EOF
-
-
-class _Empty(Collector):
-    """One family without samples: what is left of it is its header."""
-
-    def __init__(self, family: Family) -> None:
-        self._metric = empty_metric(family)
-
-    def collect(self) -> Iterator[Metric]:
-        yield self._metric
-
-
-GENERATE: dict[Format, Callable[[Collector], bytes]] = {
-    Format.TEXT: generate_latest,
-    Format.OPENMETRICS: openmetrics.generate_latest,
-}
-"""How `prometheus_client` writes each format."""
-
-HEADERS = {
-    chosen: [generate(_Empty(family)).removesuffix(EOF) for family in PROBE_FAMILIES]
-    for chosen, generate in GENERATE.items()
-}
-"""The lines above the samples of each probe family, as `prometheus_client` writes them."""

@@ -205,6 +205,7 @@ RTT = Family(
     "Time from the send of a heartbeat to the arrival of its echo, late echoes included.",
     ("mode",),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    basic=True,
 )
 HEARTBEAT_INTERVAL = Family(
     "ws_probe_heartbeat_interval_seconds",

@@ -91,11 +91,12 @@ class Lines:
 def gather(
     families: Sequence[Family], children: Iterable[Child], base: Mapping[str, str]
 ) -> dict[Family, Lines]:
-    """Return the lines of each family, children in the order in which they come."""
+    """Return the lines of the given families, children in the order in which they come."""
     base = {label: printable(value) for label, value in base.items()}
     lines = {family: Lines(family, base) for family in families}
     for family, extra, cell in children:
-        lines[family].add(extra, cell)
+        if family in lines:
+            lines[family].add(extra, cell)
     return lines
 
 

@@ -90,6 +90,22 @@ class ProbeIdentity:
     modes: Mapping[Mode, BeatFacts]
 
 
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """How finely all probes are shown.
+
+    `rtt_buckets` are the upper bounds of the RTT histogram, in seconds; `close_codes` those that
+    the config lists, to be shown as numbers; `shown` the families to expose.
+    """
+
+    rtt_buckets: Sequence[float] = families.RTT.buckets
+    close_codes: Collection[int] = ()
+    shown: Sequence[families.Family] = families.PROBE_FAMILIES
+
+
+FULL = Detail()
+
+
 class _Beats:
     """The heartbeats of one mode."""
 
@@ -230,8 +246,7 @@ class ProbeSeries:
         identity: what does not change while the probe lives.
         traffic: read at every scrape.
         availability: read at every scrape.
-        rtt_buckets: upper bounds of the RTT histogram, in seconds.
-        close_codes: codes that the config lists, shown as numbers.
+        detail: how finely it is shown.
 
     Raises:
         ValueError: a label from the config has no valid name or one that is ours.
@@ -242,9 +257,7 @@ class ProbeSeries:
         identity: ProbeIdentity,
         traffic: Traffic,
         availability: Availability,
-        *,
-        rtt_buckets: Sequence[float] = families.RTT.buckets,
-        close_codes: Collection[int] = (),
+        detail: Detail = FULL,
     ) -> None:
         for label in identity.labels:
             if label in families.RESERVED_LABELS or not LABEL_NAME.fullmatch(label):
@@ -252,11 +265,13 @@ class ProbeSeries:
         self._identity = identity
         self._traffic = traffic
         self._availability = availability
-        self._close_codes = close_codes
+        self._close_codes = detail.close_codes
         self._life = _Life()
-        self._beats = {mode: _Beats(facts, rtt_buckets) for mode, facts in identity.modes.items()}
+        self._beats = {
+            mode: _Beats(facts, detail.rtt_buckets) for mode, facts in identity.modes.items()
+        }
         base = {**identity.labels, "probe": identity.name}
-        self.lines = gather(families.PROBE_FAMILIES, self._children(), base)
+        self.lines = gather(detail.shown, self._children(), base)
         self._describe("", "", "")
 
     def __call__(self, event: Event) -> None:
@@ -359,7 +374,8 @@ class ProbeSeries:
         cell = self._life.disconnects.get(end)
         if cell is None:
             cell = self._life.disconnects[end] = Cell()
-            self.lines[families.DISCONNECTS].add(end, cell)
+            if families.DISCONNECTS in self.lines:
+                self.lines[families.DISCONNECTS].add(end, cell)
         cell.value += 1
 
     def _up_changed(self, event: UpChanged) -> None:

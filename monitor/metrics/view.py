@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
@@ -21,17 +21,15 @@ class View(Collector):
     """A collector over lines: each group has those of one probe, or of the monitor."""
 
     def __init__(
-        self,
-        families: Iterable[Family],
-        groups: Callable[[], Iterable[Mapping[Family, Lines]]],
+        self, families: Iterable[Family], groups: Iterable[Mapping[Family, Lines]]
     ) -> None:
         self._families = tuple(families)
-        self._groups = groups
+        self._groups = tuple(groups)
 
     def collect(self) -> Iterator[Metric]:
         """Return every family with the samples of all groups, as they are now."""
         for family in self._families:
             metric = empty_metric(family)
-            for lines in self._groups():
+            for lines in self._groups:
                 metric.samples += lines[family].samples()
             yield metric
