@@ -11,7 +11,7 @@ class VirtualSelector(selectors.SelectSelector):
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = 1000.0
+        self.now = 1001.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Look once, and pretend to have waited for `timeout`."""
