@@ -113,9 +113,11 @@ class Unnumbered:
 
     def received(self, key: int | None, arrived: float, earliest: float) -> list[Found]:  # noqa: ARG002
         """Match one echo by order and count; return all that it proves."""
+        # Echoes come in order: a stamp that says otherwise is wrong, and no RTT is taken from it.
+        arrived = max(arrived, self._last_echo)
         soon = arrived - self._last_echo <= TOGETHER * self._interval
-        self._last_echo = max(arrived, self._last_echo)
-        asked = [burst for burst in self._bursts if burst.flight.sent <= self._last_echo]
+        self._last_echo = arrived
+        asked = [burst for burst in self._bursts if burst.flight.sent <= arrived]
         if not asked or (soon and not self._countable):
             self._countable = False
             return [Found(Outcome.UNSOLICITED, arrived)]

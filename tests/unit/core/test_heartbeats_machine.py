@@ -6,6 +6,8 @@ by the profile, see `tests/unit/conftest.py`.
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -37,7 +39,7 @@ class AnyDay(RuleBasedStateMachine):
             {"redials": st.booleans(), "reads_first": st.booleans(), "nosy": st.booleans()}
         ),
     )
-    def begin(self, interval: float, shares: dict[str, float], habits: dict[str, bool]) -> None:
+    def begin(self, interval: float, shares: dict[str, Any], habits: dict[str, Any]) -> None:
         seconds = {name: interval * share for name, share in shares.items()}
         self.world = World(numbered=self.numbered, interval=interval, **seconds, **habits)
         self.peer = self.world.peer
