@@ -12,8 +12,8 @@ port of 127.0.0.1, and every wait has a generous limit::
 What there is:
 
 - `lab.monitor(probes, **sections)` starts `ws-monitor run` with a config of these probes. The
-  sections go on top of `web` and `log`, which it fills in itself. `Monitor.start` takes a config
-  file as it is.
+  sections go on top of `web` and `log`, which it fills in itself. `lab.monitor_from(file)`
+  takes a config file as it is.
 - `Monitor.scrape()` reads `/metrics`. **Every scrape checks the books** of every probe: `sent =
   echoed + missed + aborted + in flight`, and `sent + skipped` follows the schedule. A test need
   not repeat that. `Monitor.until(check)` scrapes until `check` is true of a scrape.
@@ -26,6 +26,8 @@ What there is:
 - `lab.program(*command)` starts anything else.
 - `talo_probe` and `probe` write a probe's section of the config.
 - `wait_until(check)` waits for anything else, by polling.
+- `watching(monitor)` scrapes in the background; `Watch.until(check)` is for many waits at once on
+  one monitor.
 
 At its end the lab sees that no monitor logged a traceback or a bug of its own. When a test fails
 it prints the last lines of each process.
@@ -38,6 +40,7 @@ from tests.integration.harness.ports import free_ports
 from tests.integration.harness.program import WS_MONITOR, Program
 from tests.integration.harness.targets import TargetHandle
 from tests.integration.harness.waiting import PATIENCE, wait_until
+from tests.integration.harness.watch import Watch, watching
 
 __all__ = [
     "PATIENCE",
@@ -50,9 +53,11 @@ __all__ = [
     "Program",
     "Scrape",
     "TargetHandle",
+    "Watch",
     "config_of",
     "free_ports",
     "probe",
     "talo_probe",
     "wait_until",
+    "watching",
 ]

@@ -39,8 +39,9 @@ class Lab:
         self, config: Path, *, env: Mapping[str, str] | None = None, wrapper: Sequence[str] = ()
     ) -> Monitor:
         """Start the monitor with a config file as it is, and wait until it serves."""
-        monitor = await Monitor.start(config, self._name("monitor"), env=env, wrapper=wrapper)
+        monitor = Monitor(config, self._name("monitor"), env, wrapper)
         self.programs.append(monitor)
+        await monitor.serves()
         return monitor
 
     async def target(self, *options: str) -> TargetHandle:

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from tests.integration.harness.http import Answer, request
 from tests.integration.harness.metrics import Scrape
@@ -22,47 +22,36 @@ LINES_ARE_BUGS = ("Traceback", "a bug in the monitor", "could not be served")
 
 
 class Monitor(Program):
-    """`ws-monitor run`, started and serving."""
+    """`ws-monitor run`; `serves` waits until it does.
 
-    port: int
-    config: Path
-    _schedule: ScheduleWatch
+    Args:
+        config: its log must be JSON, which it is where `log.format` is `auto`.
+        name: for the files with its output, next to the config.
+        env: further variables.
+        wrapper: a command to start it by.
+    """
 
-    @classmethod
-    async def start(
-        cls,
+    def __init__(
+        self,
         config: Path,
-        name: str = "monitor",
-        *,
+        name: str,
         env: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = (),
-    ) -> Self:
-        """Start it with a config file, and wait until it serves.
-
-        Args:
-            config: its log must be JSON, which it is where `log.format` is `auto`.
-            name: for the files with its output, next to the config.
-            env: further variables.
-            wrapper: a command to start it by.
-        """
-        monitor = cls(
+    ) -> None:
+        super().__init__(
             [*wrapper, WS_MONITOR, "run", "--config", str(config)],
             config.parent,
             name,
             {KEY_VARIABLE: KEY, **(env or {})},
         )
-        monitor.config = config
-        monitor._schedule = ScheduleWatch()
-        await wait_until(monitor._is_serving, what=f"{name} serves")
-        return monitor
+        self.config = config
+        self.port = 0
+        self._schedule = ScheduleWatch()
 
-    def _is_serving(self) -> bool:
-        started = self.lines("started")
-        if started:
-            self.port = int(started[0]["web"].rpartition(":")[2])
-            return True
-        assert self.exit_code is None, f"{self.name} ended: {self.err}"
-        return False
+    async def serves(self) -> None:
+        """Wait until it serves; take note of the port."""
+        started = await self.until_logged("started")
+        self.port = int(started[0]["web"].rpartition(":")[2])
 
     async def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
         """Ask for a page."""
@@ -118,8 +107,13 @@ class Monitor(Program):
         self, message: str, *, count: int = 1, within: float = PATIENCE, **fields: object
     ) -> list[dict[str, Any]]:
         """Wait for log lines with this message and these fields; return all of them."""
+
+        def found() -> bool:
+            assert self.exit_code is None, f"{self.name} ended: {self.err}"
+            return len(self.lines(message, **fields)) >= count
+
         await wait_until(
-            lambda: len(self.lines(message, **fields)) >= count,
+            found,
             what=f"{count} log lines {message!r} {fields}",
             within=within,
         )
