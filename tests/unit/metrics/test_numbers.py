@@ -1,0 +1,58 @@
+"""Numbers are written as `prometheus_client` writes them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.utils import floatToGoString
+
+from monitor.metrics.numbers import write_bound, write_number
+
+NUMBERS = st.one_of(
+    st.integers(-(10**30), 10**30), st.integers(0, 2**21), st.floats(), st.booleans()
+)
+
+
+@given(NUMBERS)
+def test_any_number_is_written_as_the_library_does(number: float) -> None:
+    """Whatever it is; a zero has no sign here."""
+    unsigned = 0 if number == 0 else number
+    assert write_number(number) == floatToGoString(unsigned)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        (0, "0.0"),
+        (-0.0, "0.0"),
+        (2047, "2047.0"),
+        (2048, "2048.0"),
+        (999_999, "999999.0"),
+        (1_000_000, "1e+06"),
+        (-1_000_000, "-1000000.0"),
+        (999_999.5, "999999.5"),
+        (1_234_567.5, "1.2345675e+06"),
+        (1e-7, "1e-07"),
+        (float("inf"), "+Inf"),
+        (float("-inf"), "-Inf"),
+        (float("nan"), "NaN"),
+    ],
+)
+def test_how_numbers_look(number: float, written: str) -> None:
+    """The edges of every way to write them."""
+    assert write_number(number) == written
+
+
+def test_infinity_bounds_the_last_bucket() -> None:
+    """And is written as the formats have it."""
+    assert [write_bound(bound) for bound in (0.005, 30.0, float("inf"))] == [
+        "0.005",
+        "30.0",
+        "+Inf",
+    ]
+
+
+def test_numbers_that_were_written_are_not_kept() -> None:
+    """Every RTT sum would be, for ever."""
+    write_number(123456.789)
+    kept = write_number.__self__  # type: ignore[attr-defined]
+    assert 123456.789 not in kept

@@ -1,0 +1,87 @@
+"""The families about the monitor itself."""
+
+import platform
+
+import pytest
+
+from monitor.metrics import families
+from monitor.metrics.families import Family
+from monitor.metrics.own import MonitorMetrics
+
+
+class Clock:
+    """A wall clock that stands still."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.1234
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+def values(monitor: MonitorMetrics, family: Family) -> dict[str, float]:
+    """Return a family's samples by what comes after its name."""
+    return {
+        sample.name.removeprefix(family.name): sample.value
+        for sample in monitor.lines[family].samples()
+    }
+
+
+@pytest.fixture
+def monitor() -> MonitorMetrics:
+    """Metrics that nothing has happened to."""
+    return MonitorMetrics("1.2.3", Clock())
+
+
+def test_the_build_is_described(monitor: MonitorMetrics) -> None:
+    """By its version and Python's."""
+    (sample,) = monitor.lines[families.BUILD_INFO].samples()
+    assert sample.value == 1
+    assert sample.labels == {"version": "1.2.3", "python_version": platform.python_version()}
+
+
+def test_before_the_first_load_there_is_no_time_of_success(monitor: MonitorMetrics) -> None:
+    """A 0 would be 1970."""
+    assert values(monitor, families.RELOAD_SUCCESSFUL) == {"": 0}
+    assert values(monitor, families.RELOAD_SUCCESS_TIMESTAMP) == {}
+
+
+def test_a_failed_reload_keeps_the_time_of_the_last_good_one() -> None:
+    """So that one can see for how long the config has been old."""
+    clock = Clock()
+    monitor = MonitorMetrics("1.2.3", clock)
+    monitor.reloaded(ok=True)
+    clock.now += 60
+    monitor.reloaded(ok=False)
+    assert values(monitor, families.RELOAD_SUCCESSFUL) == {"": 0}
+    assert values(monitor, families.RELOAD_SUCCESS_TIMESTAMP) == {"": 1_700_000_000.123}
+    monitor.reloaded(ok=True)
+    assert values(monitor, families.RELOAD_SUCCESSFUL) == {"": 1}
+    assert values(monitor, families.RELOAD_SUCCESS_TIMESTAMP) == {"": 1_700_000_060.123}
+
+
+def test_lateness_is_observed(monitor: MonitorMetrics) -> None:
+    """The loop's and the beats'."""
+    monitor.loop_lag.observe(0.003)
+    monitor.beat_slip.observe(0.5)
+    monitor.beat_slip.observe(0.25)
+    assert values(monitor, families.LOOP_LAG)["_sum"] == 0.003
+    assert values(monitor, families.BEAT_SLIP)["_count"] == 2
+    assert values(monitor, families.BEAT_SLIP)["_sum"] == 0.75
+
+
+def test_stalls_and_crashes_add_up(monitor: MonitorMetrics) -> None:
+    """Seconds of one, a number of the other."""
+    monitor.stalled(1.5)
+    monitor.stalled(60.0)
+    monitor.crashed()
+    assert values(monitor, families.STALLED) == {"": 61.5}
+    assert values(monitor, families.CRASHES) == {"": 1}
+
+
+def test_the_number_of_probes_is_what_it_was_set_to(monitor: MonitorMetrics) -> None:
+    """It can fall as well."""
+    monitor.probes.set(3)
+    monitor.probes.set(2)
+    assert values(monitor, families.PROBES) == {"": 2}
