@@ -27,9 +27,9 @@ def always(frame: int) -> bool:  # noqa: ARG001 - that is what it says
     return True
 
 
-def every(n: int) -> Choice:
-    """Befall each n-th frame."""
-    return lambda frame: frame % n == 0
+def every(n: int, first: int = 0) -> Choice:
+    """Befall each n-th frame, beginning with one of the first n."""
+    return lambda frame: frame % n == first
 
 
 @dataclass(eq=False)
@@ -40,6 +40,7 @@ class Beat:
     sent: float
     deadline: float
     echoes: list[Echo] = field(default_factory=list)
+    echoed: bool = False
     rtt_reported: bool = False
 
     @property

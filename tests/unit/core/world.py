@@ -247,6 +247,7 @@ class World:
         beat = echo.beat if self.numbered else self.flying[-1]
         assert beat.answered_in_time, "a heartbeat is said to be echoed that was not"
         self.flying.remove(beat)
+        beat.echoed = True
         self._check_rtt(event, self.rtts)
 
     def _check_rtt(self, event: Echoed | Late, rtts: list[float]) -> None:
