@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import Literal
 
 import structlog
@@ -31,9 +32,10 @@ def configure(level: str, how: Format) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*shared, _one_line],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _name_exception,
                 *(_for_people() if readable else _for_machines()),
             ],
         )
@@ -51,15 +53,22 @@ def _for_people() -> list[Processor]:
 
 def _for_machines() -> list[Processor]:
     return [
-        _foreign_exception,
         structlog.processors.EventRenamer("message"),
         structlog.processors.JSONRenderer(),
     ]
 
 
-def _foreign_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Turn a library's traceback into one line: its kind, not its text, which may hold a secret."""
+def _one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Cut a library's message after its first line: asyncio puts the texts of exceptions below."""
+    event["event"] = str(event["event"]).partition("\n")[0]
+    return event
+
+
+def _name_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Turn a traceback into its kind and place: its text and its locals may hold a secret."""
     info = event.pop("exc_info", None)
     if isinstance(info, tuple) and info[0] is not None:
-        event["exception"] = info[0].__name__
+        frames = traceback.extract_tb(info[2])
+        place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
+        event["error"] = info[0].__name__ + place
     return event
