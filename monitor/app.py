@@ -32,6 +32,7 @@ from monitor.core.schedule import Schedule
 from monitor.core.traffic import Traffic
 from monitor.logs.narrator import Narrator
 from monitor.logs.setup import configure
+from monitor.logs.trace import Trace
 from monitor.metrics.exposition import Exposition
 from monitor.metrics.series import BeatFacts, ProbeIdentity
 from monitor.net.dial import Dialer
@@ -39,6 +40,7 @@ from monitor.net.loop_watch import LoopWatch
 from monitor.probing.beats import Beats
 from monitor.probing.fleet import PATH_INTERVAL, Fleet, Observer
 from monitor.probing.gate import Gate, GateLimits
+from monitor.probing.probe import Sink
 from monitor.probing.vigil import TICK, Findings, Vigil
 from monitor.target import Target, TargetSettings
 from monitor.web.server import Overview, WebParts, WebServer
@@ -53,8 +55,11 @@ STOP_GRACE = 4.0
 _log = structlog.get_logger()
 
 
-def run(path: Path) -> int:
-    """Run the service until SIGTERM or SIGINT; return the exit code."""
+def run(path: Path, trace: Path | None = None) -> int:
+    """Run the service until SIGTERM or SIGINT; return the exit code.
+
+    `trace` is a file that gets a line for every heartbeat.
+    """
     try:
         config = load_config(path)
     except ConfigError as error:
@@ -63,12 +68,17 @@ def run(path: Path) -> int:
     configure(config.log.level, config.log.format)
     watch = LoopWatch()
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(watch)) as runner:
-        return runner.run(_serve(path, config, watch))
+        return runner.run(_serve(path, config, watch, trace))
 
 
-async def _serve(path: Path, config: Config, watch: LoopWatch) -> int:
+async def _serve(path: Path, config: Config, watch: LoopWatch, trace: Path | None) -> int:
     # Some parts bind to the loop they are made in, so they are made in the running one.
-    return await Service(path, config, watch).run()
+    try:
+        service = Service(path, config, watch, Trace(trace) if trace is not None else None)
+    except OSError as error:
+        _log.error("cannot start", detail=f"trace file: {os.strerror(error.errno or 0).lower()}")
+        return CANNOT_START
+    return await service.run()
 
 
 @dataclass(slots=True)
@@ -81,7 +91,10 @@ class _CannotStartError(Exception):
 class Service:
     """The running monitor."""
 
-    def __init__(self, path: Path, config: Config, watch: LoopWatch) -> None:
+    def __init__(
+        self, path: Path, config: Config, watch: LoopWatch, trace: Trace | None = None
+    ) -> None:
+        self._trace = trace
         self._path = path
         self._config = config
         self._exposition = Exposition(
@@ -142,6 +155,8 @@ class Service:
             _CannotStartError: one of them cannot start.
         """
         config = self._config
+        if self._trace is not None:
+            stack.callback(self._trace.close)
         stack.push_async_callback(self._dialer.close)
         if config.embedded_target is not None:
             await stack.enter_async_context(_embedded_target(config.embedded_target))
@@ -203,16 +218,17 @@ class Service:
         )
         series = self._exposition.add(identity, traffic, availability)
         narrator = Narrator(config.name, endpoint)
-        own = self._own_figures()
+        sinks: list[Sink] = [series, narrator, self._own_figures()]
+        if self._trace is not None:
+            sinks.append(self._trace.of(config.name))
 
         def sink(event: Event) -> None:
-            series(event)
-            narrator(event)
-            own(event)
+            for take in sinks:
+                take(event)
 
         return Observer(sink, lambda: self._exposition.remove(config.name))
 
-    def _own_figures(self) -> Callable[[Event], None]:
+    def _own_figures(self) -> Sink:
         """What the probes' events say about the monitor itself."""
         monitor = self._exposition.monitor
         tell: dict[type, Callable[[Any], None]] = {

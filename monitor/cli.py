@@ -35,9 +35,12 @@ def _address(text: str) -> ListenAddress:
 @cli.command()
 def run(
     config: Annotated[Path, typer.Option(help="The config file.")] = Path("config.yaml"),
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a line for every heartbeat to it.")
+    ] = None,
 ) -> None:
     """Run the service. SIGHUP reads the config again; SIGTERM stops it."""
-    raise typer.Exit(app.run(config))
+    raise typer.Exit(app.run(config, trace))
 
 
 @cli.command()
