@@ -73,6 +73,7 @@ layers: $(dev) ## Check that dependencies point inwards
 
 .PHONY: fast-tests
 fast-tests: $(dev) ## The unit and component tests alone
+	@scripts/install-test-packages promtool
 	@$(pytest) tests/unit tests/component --junit-xml $(reports)/fast.xml
 
 .PHONY: integration
