@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -137,16 +138,23 @@ class Service:
         return OK
 
     async def _serve(self) -> None:
-        """Wait for signals and do what they ask for, until one asks to stop."""
-        stop = asyncio.create_task(self._stopping.wait())
-        while not stop.done():
-            reload = asyncio.create_task(self._reload_wanted.wait())
-            await asyncio.wait((stop, reload), return_when=asyncio.FIRST_COMPLETED)
-            if reload.done() and not stop.done():
-                self._reload_wanted.clear()
-                await self._reload()
-            reload.cancel()
+        """Follow the config until a signal says to stop."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        following = asyncio.create_task(self._follow_config())
+        await asyncio.wait((stopping, following), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
         _log.info("stopping")
+
+    async def _follow_config(self) -> None:
+        """Apply the config, and again whenever a signal says that it changed."""
+        await self._apply(self._config)
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            await self._reload()
 
     async def _start(self, stack: AsyncExitStack) -> None:
         """Start every part, and have `stack` stop it again in reverse order.
@@ -169,7 +177,6 @@ class Service:
         self._beats.subscribe(Schedule(PATH_INTERVAL, 0.0), lambda _: self._fleet.measure_paths())
         stack.push_async_callback(self._stop_probes)
         _log.info("started", version=__version__, web=f"{config.web.listen.host}:{web.port}")
-        await self._apply(config)
 
     async def _apply(self, config: Config) -> None:
         await self._fleet.apply(config.probes)

@@ -74,6 +74,8 @@ class Fleet:
         for name, config in wanted.items():
             if name not in self._members:
                 self._add(config)
+                # A new probe takes up to a millisecond to set up, and others are beating.
+                await asyncio.sleep(0)
 
     async def stop(self) -> None:
         """End every probe with close code 1001 (going away)."""
