@@ -37,6 +37,8 @@ class LoopWatch(selectors.DefaultSelector):
             self.blind_since = self._looked
         elif returned - entered - max(asleep, 0.0) > HELD:
             self.blind_since = entered
+            # A wait that SIGSTOP interrupted ends with nothing, whatever came (PEP 475).
+            ready = ready or super().select(0)
         else:
             self.blind_since = None
         self._looked = returned
