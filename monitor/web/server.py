@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 
 from aiohttp import hdrs, web
 
@@ -66,7 +67,7 @@ class WebServer:
     """
 
     def __init__(self, parts: WebParts, host: str, port: int) -> None:
-        self._host = host or None
+        self._host = host
         self._port = port
         self._runner = web.AppRunner(
             _application(parts),
@@ -97,8 +98,12 @@ class WebServer:
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         try:
-            self._listener = await loop.create_server(
-                self._protocol, self._host, self._port, backlog=BACKLOG
+            self._listener = await (
+                loop.create_server(self._protocol, self._host, self._port, backlog=BACKLOG)
+                if self._host
+                else loop.create_server(
+                    self._protocol, sock=_everywhere(self._port), backlog=BACKLOG
+                )
             )
         except OSError:
             await self._runner.cleanup()
@@ -116,6 +121,13 @@ class WebServer:
         if server is None or len(server.connections) >= MOST_CLIENTS:
             return _Refusal()
         return server()
+
+
+def _everywhere(port: int) -> socket.socket:
+    """Listen on all addresses with one socket, so that there is one port, also if it is any."""
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    return socket.create_server(("", port), family=family, dualstack_ipv6=both)
 
 
 class _Refusal(asyncio.Protocol):

@@ -17,6 +17,15 @@ def new_server(host: str = "127.0.0.1", port: int = 0) -> WebServer:
     return WebServer(Parts().for_server(), host, port)
 
 
+def loopbacks() -> list[str]:
+    """Return the loopback addresses of this machine: some containers have no IPv6 one."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return ["127.0.0.1", "::1"]
+    except OSError:
+        return ["127.0.0.1"]
+
+
 async def test_a_free_port_is_told_once_started() -> None:
     """Before, the port is what was asked for."""
     web_server = new_server()
@@ -39,12 +48,19 @@ async def test_an_address_that_is_not_ours_is_an_error() -> None:
 
 
 async def test_no_host_means_every_address() -> None:
-    """As in a container."""
+    """On one port, of both kinds where there are both."""
     web_server = new_server("")
     await web_server.start()
-    with socket.create_connection(("127.0.0.1", web_server.port), timeout=PATIENT) as client:
-        assert client.getpeername()[1] == web_server.port
+    for address in loopbacks():
+        with socket.create_connection((address, web_server.port), timeout=PATIENT) as client:
+            assert client.getpeername()[:2] == (address, web_server.port)
     await web_server.stop()
+
+
+async def test_a_taken_port_is_an_error_on_every_address_too(site: Site) -> None:
+    """As on one address."""
+    with pytest.raises(OSError, match="ddress already in use"):
+        await new_server("", site.server.port).start()
 
 
 async def test_a_stopped_server_takes_no_connection() -> None:
