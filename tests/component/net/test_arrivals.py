@@ -1,0 +1,170 @@
+"""Times are taken at the socket: an RTT is the network's and the peer's, not our own loop's."""
+
+import ssl
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from monitor.dialects.dialect import Frame
+from monitor.net.stamped_socket import StampedSocket
+from tests.component.net.clients import Client
+from tests.component.net.conftest import Serve
+from tests.component.net.peers import PATIENCE, TEXT, Peer, Span, frame
+
+HOLD = 0.25
+"""Seconds for which tests hold the loop after the answer has arrived."""
+
+SLACK = 0.1
+"""Seconds by which a time may be off on a busy machine; far less than `HOLD`."""
+
+
+@pytest.fixture(params=["ws", "wss"])
+def scheme(request: pytest.FixtureRequest, server_tls: ssl.SSLContext) -> dict[str, Any]:
+    """Return how to serve and how to dial: plainly, or with TLS."""
+    secure = request.param == "wss"
+    return {"serve": {"tls": server_tls if secure else None}, "dial": {"secure": secure}}
+
+
+class Echoing:
+    """A peer that answers each message by so many frames, `gap` apart, and tells when."""
+
+    def __init__(self, answers: int = 1, gap: float = 0.0) -> None:
+        self.spans: list[Span] = []
+        self.answered = threading.Event()
+        self._answers = answers
+        self._gap = gap
+
+    def __call__(self, peer: Peer) -> None:
+        """Serve one connection."""
+        peer.upgrade()
+        while True:
+            _, payload = peer.read_frame()
+            for answer in range(self._answers):
+                time.sleep(self._gap if answer else 0)
+                self.spans.append(peer.send(frame(TEXT, payload + b"%d" % answer)))
+            self.answered.set()
+
+    def hold_the_loop(self) -> None:
+        """Keep the running loop from looking until well after the last answer has arrived."""
+        assert self.answered.wait(PATIENCE)
+        self.answered.clear()
+        time.sleep(HOLD)
+
+
+def assert_arrived(at: float, span: Span) -> None:
+    """See that a time is that of the peer's send."""
+    assert span.before - SLACK < at < span.after + SLACK
+
+
+async def test_an_echo_that_waits_for_a_held_loop_keeps_its_true_time(
+    serve: Serve, client: Client, scheme: dict[str, Any]
+) -> None:
+    """The loop reads it a quarter of a second later, and does not say so."""
+    peer = Echoing()
+    server = serve(peer, **scheme["serve"])
+    connection, received = await client.connect(server.port, **scheme["dial"])
+    assert connection.timestamping == "kernel"
+    for beat in range(2):
+        sent = connection.send(Frame(b"beat"))
+        assert sent is not None
+        peer.hold_the_loop()
+        await received.until(beat + 1)
+        arrival, span = received.arrivals[beat], peer.spans[beat]
+        assert_arrived(arrival.at, span)
+        assert arrival.earliest == arrival.at
+        assert received.read_at[beat] - arrival.at > HOLD - SLACK
+        assert arrival.at - sent < span.after - sent + SLACK
+
+
+async def test_of_two_echoes_read_together_only_the_last_one_s_time_is_known(
+    serve: Serve, client: Client, scheme: dict[str, Any]
+) -> None:
+    """The kernel keeps one stamp for both. The first came at some time since the last look."""
+    peer = Echoing(answers=2, gap=HOLD)
+    server = serve(peer, **scheme["serve"])
+    connection, received = await client.connect(server.port, **scheme["dial"])
+    sent = connection.send(Frame(b"beat"))
+    assert sent is not None
+    peer.hold_the_loop()
+    await received.until(2)
+    first, last = received.arrivals
+    assert_arrived(last.at, peer.spans[1])
+    assert last.earliest == last.at
+    assert first.earliest <= peer.spans[0].after
+    assert first.earliest < first.at - HOLD / 2
+    assert first.at == last.at
+
+
+async def test_however_echoes_are_read_their_times_are_within_what_is_said(
+    serve: Serve, client: Client, scheme: dict[str, Any]
+) -> None:
+    """One by one, as ever when nobody holds the loop, or several together on a busy machine."""
+    peer = Echoing(answers=3, gap=0.05)
+    server = serve(peer, **scheme["serve"])
+    connection, received = await client.connect(server.port, **scheme["dial"])
+    connection.send(Frame(b"beat"))
+    await received.until(3)
+    for arrival, span in zip(received.arrivals, peer.spans, strict=True):
+        assert arrival.earliest - SLACK < span.after
+        assert span.before - SLACK < arrival.at
+
+
+async def test_without_the_kernel_s_word_a_held_loop_knows_that_it_does_not_know(
+    serve: Serve, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The echo came at some time since the last look, not when it was read."""
+    monkeypatch.setattr(StampedSocket, "_enable_stamps", lambda _: False)
+    peer = Echoing()
+    connection, received = await client.connect(serve(peer).port)
+    assert connection.timestamping == "loop"
+    sent = connection.send(Frame(b"beat"))
+    assert sent is not None
+    peer.hold_the_loop()
+    await received.until(1)
+    (arrival,) = received.arrivals
+    assert arrival.earliest <= peer.spans[0].after
+    assert arrival.at - arrival.earliest > HOLD - SLACK
+
+
+async def test_without_the_kernel_s_word_a_prompt_loop_s_own_time_stands_in(
+    serve: Serve, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within what a loop turn takes."""
+    monkeypatch.setattr(StampedSocket, "_enable_stamps", lambda _: False)
+    peer = Echoing()
+    connection, received = await client.connect(serve(peer).port)
+    connection.send(Frame(b"beat"))
+    await received.until(1)
+    assert_arrived(received.arrivals[0].at, peer.spans[0])
+
+
+async def test_the_time_of_a_send_is_that_of_its_system_call(
+    serve: Serve, client: Client, scheme: dict[str, Any]
+) -> None:
+    """Not earlier than the call of `send`, not later than its end, and the same for all copies."""
+    server = serve(lambda peer: (peer.upgrade(), peer.echo()), **scheme["serve"])
+    connection, received = await client.connect(server.port, **scheme["dial"])
+    before = time.monotonic()
+    sent = connection.send(Frame(b"beat"), copies=3)
+    after = time.monotonic()
+    assert sent is not None
+    assert before <= sent <= after
+    await received.until(3)
+    assert [arrival.at >= sent for arrival in received.arrivals] == [True] * 3
+
+
+async def test_unread_bytes_are_known_to_have_come_in_time(
+    serve: Serve, client: Client, scheme: dict[str, Any]
+) -> None:
+    """So that a deadline can wait for what already lies in the kernel."""
+    peer = Echoing()
+    server = serve(peer, **scheme["serve"])
+    connection, received = await client.connect(server.port, **scheme["dial"])
+    assert not connection.unread_since(time.monotonic())
+    connection.send(Frame(b"beat"))
+    peer.hold_the_loop()
+    assert connection.unread_since(time.monotonic())
+    await received.until(1)
+    assert not connection.unread_since(time.monotonic())
