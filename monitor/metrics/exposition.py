@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from monitor.core.availability import Availability
 from monitor.core.traffic import Traffic
-from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES, Family
+from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES
 from monitor.metrics.negotiation import Format, accepts_gzip, choose_format
 from monitor.metrics.own import MonitorMetrics
 from monitor.metrics.pages import Pages, put_together
@@ -31,9 +31,6 @@ T = TypeVar("T")
 
 LONGEST_HOLD = 0.0005
 """Rendering yields to the loop after this many seconds: half of what we allow ourselves."""
-
-BATCH = 32
-"""Probes whose lines are put together at a time; small, for the same reason."""
 
 STEP = 0.010
 """The wall clock is taken to be set, not read late, when it differs by this many seconds."""
@@ -136,22 +133,14 @@ class Exposition:
 
     async def _render(self) -> Pages:
         """Return the lines of all families, each probe's as they are at one instant."""
-        pages: Pages = {
-            family: [lines.render().encode()] for family, lines in self.monitor.lines.items()
-        }
+        pages: Pages = {family: [lines.render()] for family, lines in self.monitor.lines.items()}
         pages |= {family: [] for family in self._detail.shown}
         epoch = self._synchronised()
         breath = _Breath(self._monotonic)
-        probes = list(self._probes.values())
-        for start in range(0, len(probes), BATCH):
-            texts: dict[Family, list[str]] = {family: [] for family in self._detail.shown}
-            for series in probes[start : start + BATCH]:
-                series.refresh(self._monotonic(), epoch)
-                for family, lines in series.lines.items():
-                    texts[family].append(lines.render())
-                await breath.take()
-            for family, text in texts.items():
-                pages[family].append("".join(text).encode())
+        for series in list(self._probes.values()):
+            series.refresh(self._monotonic(), epoch)
+            for family, lines in series.lines.items():
+                pages[family].append(lines.render())
             await breath.take()
         return pages
 

@@ -38,7 +38,7 @@ class Lines:
         self._cells: list[Valued] = []
         self._seen: list[float | None] = []
         self._template = ""
-        self._text = ""
+        self._text = b""
 
     def clear(self) -> None:
         """Drop all children: their labels have changed."""
@@ -52,7 +52,7 @@ class Lines:
         self._cells.append(cell)
         self._forget()
 
-    def render(self) -> str:
+    def render(self) -> bytes:
         """Return the lines as they are exposed."""
         seen = list(map(VALUE, self._cells))
         if seen != self._seen:
@@ -60,7 +60,7 @@ class Lines:
                 self._template = self._fill_in()
             self._seen = seen
             values = chain.from_iterable([cell.values() for cell in self._cells])
-            self._text = self._template % tuple(map(write_number, values))
+            self._text = (self._template % tuple(map(write_number, values))).encode()
         return self._text
 
     def samples(self) -> Iterator[Sample]:
@@ -74,7 +74,7 @@ class Lines:
     def _forget(self) -> None:
         """Have the next rendering begin anew."""
         self._seen = []
-        self._text = ""
+        self._text = b""
 
     def _fill_in(self) -> str:
         """Return the lines with a place for each number."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 
 from prometheus_client.utils import floatToGoString
 
@@ -12,8 +13,8 @@ EXPONENT_FROM = 1_000_000
 LOWEST = -sys.float_info.max
 """Every number that is neither infinite nor not a number is at least this."""
 
-COMMON = 2048
-"""Counts below this are looked up: most counters of most probes stand at a small number."""
+REMEMBERED = 1 << 14
+"""So many numbers are kept as they were written: counts repeat, within a histogram above all."""
 
 
 def write_bound(bound: float) -> str:
@@ -21,16 +22,9 @@ def write_bound(bound: float) -> str:
     return str(floatToGoString(bound))  # type: ignore[no-untyped-call]
 
 
-class _Written(dict[float, str]):
-    """Small counts as they are written. What is missing is written too, and not kept."""
-
-    def __missing__(self, value: float) -> str:
-        if type(value) is int and 0 <= value < EXPONENT_FROM:
-            return f"{value}.0"
-        if type(value) is float and LOWEST <= value < EXPONENT_FROM:
-            return repr(value)
-        return write_bound(value)
-
-
-write_number = _Written({count: f"{count}.0" for count in range(COMMON)}).__getitem__
-"""Return a number as a line has it. Zero has no sign, and no value of ours needs one."""
+@lru_cache(REMEMBERED)
+def write_number(value: float) -> str:
+    """Return a number as a line has it. Zero has no sign, and no value of ours needs one."""
+    if LOWEST <= value < EXPONENT_FROM:
+        return repr(float(value or 0))
+    return write_bound(value)

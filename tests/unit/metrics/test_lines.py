@@ -57,7 +57,7 @@ def written(generate: Callable[[Collector], bytes], lines: Mapping[Family, Lines
 def test_lines_are_those_of_the_library(made: Iterable[Child], base: Mapping[str, str]) -> None:
     """For any label values, any numbers, in both formats."""
     lines = gather(FAMILIES, made, base)
-    rendered = "".join(one.render() for one in lines.values())
+    rendered = b"".join(one.render() for one in lines.values()).decode()
     assert rendered == written(generate_latest, lines)
     assert rendered == written(openmetrics.generate_latest, lines)
 
@@ -72,7 +72,7 @@ def test_lines_are_never_out_of_date(history: list[list[float | None]]) -> None:
     for values in history:
         for reading, number in zip(readings, values, strict=True):
             reading.value = number
-        assert lines.render() == written(
+        assert lines.render().decode() == written(
             generate_latest, {**gather(FAMILIES, (), {}), GAUGE: lines}
         )
 
@@ -82,7 +82,7 @@ def test_a_line_is_name_labels_and_number() -> None:
     lines = Lines(COUNTER, {"probe": 'a"b', "zone": "c\\d\ne"})
     lines.add(("100 %",), Cell(7))
     assert lines.render() == (
-        'ws_probe_things_total{kind="100 %",probe="a\\"b",zone="c\\\\d\\ne"} 7.0\n'
+        b'ws_probe_things_total{kind="100 %",probe="a\\"b",zone="c\\\\d\\ne"} 7.0\n'
     )
 
 
@@ -90,7 +90,7 @@ def test_a_family_without_labels_has_no_braces() -> None:
     """As both formats want it."""
     lines = Lines(Family("ws_monitor_things_total", Kind.COUNTER, "Things."), {})
     lines.add((), Cell(7))
-    assert lines.render() == "ws_monitor_things_total 7.0\n"
+    assert lines.render() == b"ws_monitor_things_total 7.0\n"
 
 
 def test_a_histogram_has_cumulative_buckets_count_and_sum() -> None:
@@ -100,7 +100,7 @@ def test_a_histogram_has_cumulative_buckets_count_and_sum() -> None:
         histogram.observe(observed)
     lines = Lines(Family("ws_probe_times_seconds", Kind.HISTOGRAM, "Times."), {})
     lines.add((), histogram)
-    assert lines.render().splitlines() == [
+    assert lines.render().decode().splitlines() == [
         'ws_probe_times_seconds_bucket{le="1.0"} 2.0',
         'ws_probe_times_seconds_bucket{le="2.0"} 3.0',
         'ws_probe_times_seconds_bucket{le="+Inf"} 4.0',
@@ -117,7 +117,7 @@ def test_a_reading_has_a_line_only_while_there_is_one() -> None:
     seen = []
     for reading.value in (None, 1, None, 2.5):
         seen.append(lines.render())
-    assert seen == ["", "ws_probe_size_seconds 1.0\n", "", "ws_probe_size_seconds 2.5\n"]
+    assert seen == [b"", b"ws_probe_size_seconds 1.0\n", b"", b"ws_probe_size_seconds 2.5\n"]
 
 
 def test_a_child_that_comes_later_is_shown() -> None:
@@ -126,7 +126,7 @@ def test_a_child_that_comes_later_is_shown() -> None:
     lines.add(("early",), Cell(1))
     lines.render()
     lines.add(("late",), Cell(1))
-    assert lines.render().count("\n") == 2
+    assert lines.render().count(b"\n") == 2
 
 
 def test_new_labels_replace_the_old_ones() -> None:
@@ -135,15 +135,15 @@ def test_new_labels_replace_the_old_ones() -> None:
     lines.add(("old",), Cell(1))
     lines.render()
     lines.clear()
-    assert lines.render() == ""
+    assert lines.render() == b""
     lines.add(("new",), Cell(1))
-    assert lines.render() == 'ws_probe_size_seconds{kind="new"} 1.0\n'
+    assert lines.render() == b'ws_probe_size_seconds{kind="new"} 1.0\n'
 
 
 def test_what_utf8_cannot_carry_is_replaced() -> None:
     """Half a surrogate pair in one label would spoil every scrape."""
     (lines,) = gather([COUNTER], [(COUNTER, ("\ud800",), Cell(1))], {"probe": "a\udfff"}).values()
-    assert lines.render() == 'ws_probe_things_total{kind="?",probe="a?"} 1.0\n'
+    assert lines.render() == b'ws_probe_things_total{kind="?",probe="a?"} 1.0\n'
 
 
 def test_families_that_are_not_shown_have_no_lines() -> None:

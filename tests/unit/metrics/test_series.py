@@ -368,7 +368,7 @@ class TestConnections:
             series(closed(Initiator.LOCAL, 1002))
         labels = {"initiator": "local", "code": "1002"}
         assert value(series, "ws_probe_disconnects_total", **labels) == 2
-        assert 'code="1002"' in series.lines[families.DISCONNECTS].render()
+        assert b'code="1002"' in series.lines[families.DISCONNECTS].render()
 
     @pytest.mark.parametrize(
         ("code", "label"), [(4321, "4321"), (4322, "4xxx"), (3999, "3xxx"), (9, "other")]
@@ -469,9 +469,9 @@ class TestCost:
         """Buckets included, with everything present, and room for an end nobody expected."""
         life = [*A_LIFE, Echoed(modes[-1], 11.0, 0.1), closed(Initiator.REMOTE, 4000)]
         series = after(*life, OPENED, PathMeasured(12.0, 0.01, 0), modes=modes)
-        rendered = "".join(lines.render() for lines in series.lines.values())
-        assert rendered.count("\n") <= most
-        assert len(samples(series)) == rendered.count("\n")
+        rendered = b"".join(lines.render() for lines in series.lines.values())
+        assert rendered.count(b"\n") <= most
+        assert len(samples(series)) == rendered.count(b"\n")
         assert all(list(lines.samples()) for lines in series.lines.values())
 
     def test_a_basic_probe_has_fewer_than_40_series(self) -> None:
