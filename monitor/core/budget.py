@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 class Budget:
     """A leaky bucket that hands out reservations.
@@ -12,7 +14,7 @@ class Budget:
     def __init__(self, *, per_second: float, burst: int) -> None:
         self._gap = 1.0 / per_second
         self._tolerance = (burst - 1) * self._gap
-        self._next = float("-inf")
+        self._next = -math.inf
 
     def reserve(self, now: float) -> float:
         """Take one attempt and return the seconds until it may begin."""

@@ -122,7 +122,10 @@ class Unsolicited:
 
 @dataclass(frozen=True, slots=True)
 class Indistinct:
-    """Echoes without an id can no longer be told apart: only a new connection settles it."""
+    """Echoes without an id can no longer be told apart: only a new connection settles it.
+
+    Told whenever a beat is held back for it.
+    """
 
     mode: Mode
     at: float

@@ -11,6 +11,7 @@ one thing: before it passes a `now`, it has passed on every echo that arrived be
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -30,7 +31,7 @@ from monitor.core.events import (
 from monitor.core.matching import Flight, Found, Matching, Outcome
 from monitor.core.schedule import Schedule
 
-NEVER = float("inf")
+NEVER = math.inf
 
 LONGEST_SLACK = 1.0
 """A beat that is later than this, in seconds, is skipped, however long the interval."""
@@ -97,7 +98,6 @@ class Heartbeats:
         self._waiting: float | None = None
         self._open = False
         self._missed_here = 0
-        self._told_indistinct = False
         self._key = 0
 
     @property
@@ -124,7 +124,6 @@ class Heartbeats:
         misses; an accepted upgrade alone does not.
         """
         self._open = True
-        self._missed_here = 0
         if proven:
             self.consecutive_missed = 0
 
@@ -132,9 +131,9 @@ class Heartbeats:
         """Stop sending: the connection ended. What was in flight is aborted."""
         events = self._expire(now) + self._take_due(now)
         self._open = False
+        self._missed_here = 0
         events += self._skip(self._drop_waiting(), SkipReason.NOT_CONNECTED)
         aborted = self._matching.lost()
-        self._told_indistinct = False
         if aborted:
             self.books.aborted += aborted
             self.books.in_flight -= aborted
@@ -149,7 +148,9 @@ class Heartbeats:
         copies = self._matching.copies(now)
         if copies == 0:
             events += self._skip(self._drop_waiting(), SkipReason.AMBIGUOUS)
-            return events + self._tell_indistinct(now), None
+            if self._matching.lost_track:
+                events.append(Indistinct(self.mode, now))
+            return events, None
         order = Order(self._key, copies, self._waiting)
         self._key += 1
         self._waiting = None
@@ -157,7 +158,7 @@ class Heartbeats:
 
     def sent(self, order: Order, at: float) -> Sent:
         """Book an order as carried out: its first frame's system call began at `at`."""
-        self._matching.sent(order.key, Flight(at, at + self._timeout))
+        self._matching.sent(order.key, order.copies, Flight(at, at + self._timeout))
         self.books.waiting -= 1
         self.books.sent += 1
         self.books.in_flight += 1
@@ -213,10 +214,8 @@ class Heartbeats:
         return events
 
     def _take_due(self, now: float) -> list[HeartbeatEvent]:
-        """Book every slot that fell due; the newest, if it is not too late, waits to be sent."""
-        passed = self._pass_slots(now)
-        if self._waiting is not None and now >= self._waiting + self._slack:
-            passed += self._drop_waiting()
+        """Book every slot that fell due; the newest, while it is not too late, waits to be sent."""
+        passed = self._pass_slots(now) + self._drop_waiting()
         newest = self._schedule.due(self._slot - 1)
         if passed and self._open and now < newest + self._slack:
             self._waiting = newest
@@ -247,12 +246,6 @@ class Heartbeats:
             return []
         self.books.skipped[reason] += count
         return [Skipped(self.mode, count, reason)]
-
-    def _tell_indistinct(self, now: float) -> list[HeartbeatEvent]:
-        if self._told_indistinct or not self._matching.lost_track:
-            return []
-        self._told_indistinct = True
-        return [Indistinct(self.mode, now)]
 
     def _book(self, found: Found) -> HeartbeatEvent:
         if found.outcome is Outcome.UNSOLICITED:

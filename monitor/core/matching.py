@@ -66,8 +66,8 @@ class Matching(Protocol):
         """How many frames the next heartbeat takes; 0 to hold it back."""
         ...
 
-    def sent(self, key: int, flight: Flight) -> None:
-        """Remember a heartbeat that was handed to the kernel."""
+    def sent(self, key: int, copies: int, flight: Flight) -> None:
+        """Remember a heartbeat that was handed to the kernel, in so many frames."""
         ...
 
     def expire(self, now: float) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import math
 
 from monitor.core.matching import Flight, Found, Outcome, answered
 
@@ -17,8 +17,9 @@ class Numbered:
     lost_track = False
 
     def __init__(self) -> None:
-        self._flights: OrderedDict[int, Flight] = OrderedDict()
-        self._missed: OrderedDict[int, Flight] = OrderedDict()
+        # Both are in the order of sending, hence of the deadlines.
+        self._flights: dict[int, Flight] = {}
+        self._missed: dict[int, Flight] = {}
 
     @property
     def in_flight(self) -> int:
@@ -28,26 +29,24 @@ class Numbered:
     @property
     def next_deadline(self) -> float:
         """When the oldest heartbeat in flight is missed; infinity when none is."""
-        return next((flight.deadline for flight in self._flights.values()), float("inf"))
+        return next((flight.deadline for flight in self._flights.values()), math.inf)
 
     def copies(self, now: float) -> int:  # noqa: ARG002 - the other matching needs the time
         """One frame a heartbeat, always: its id tells its echo from any other."""
         return 1
 
-    def sent(self, key: int, flight: Flight) -> None:
+    def sent(self, key: int, copies: int, flight: Flight) -> None:  # noqa: ARG002 - always one
         """Remember a heartbeat that was handed to the kernel."""
         self._flights[key] = flight
 
     def expire(self, now: float) -> int:
         """Settle what has reached its deadline; return how many were missed."""
-        missed = 0
-        while self.next_deadline <= now:
-            key, flight = self._flights.popitem(last=False)
-            self._missed[key] = flight
-            missed += 1
-        while len(self._missed) > LATE_MEMORY:
-            self._missed.popitem(last=False)
-        return missed
+        expired = [key for key, flight in self._flights.items() if flight.deadline <= now]
+        for key in expired:
+            self._missed[key] = self._flights.pop(key)
+        for key in list(self._missed)[:-LATE_MEMORY]:
+            del self._missed[key]
+        return len(expired)
 
     def received(self, key: int | None, arrived: float, earliest: float) -> list[Found]:
         """Match one echo by its key."""

@@ -32,6 +32,7 @@ connection.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from monitor.core.matching import Flight, Found, Outcome, answered
@@ -74,10 +75,9 @@ class Unnumbered:
     def __init__(self, interval: float) -> None:
         self.lost_track = False
         self._interval = interval
-        self._next_copies = 1
         self._bursts: list[_Burst] = []
         self._echoes: list[tuple[float, float]] = []
-        self._last_echo = float("-inf")
+        self._last_echo = -math.inf
         self._countable = True
 
     @property
@@ -88,7 +88,7 @@ class Unnumbered:
     @property
     def next_deadline(self) -> float:
         """When the heartbeat in flight is missed; infinity when none is."""
-        return min((burst.flight.deadline for burst in self._unsettled()), default=float("inf"))
+        return min((burst.flight.deadline for burst in self._unsettled()), default=math.inf)
 
     def copies(self, now: float) -> int:
         """How many frames the next heartbeat takes; 0 to hold it back."""
@@ -97,12 +97,11 @@ class Unnumbered:
             self._forget()
         if len(self._bursts) == BURST_MEMORY or (self._echoes and quiet > PATIENCE):
             self.lost_track = True
-        self._next_copies = self._burst_size(quiet)
-        return self._next_copies
+        return self._burst_size(quiet)
 
-    def sent(self, key: int, flight: Flight) -> None:  # noqa: ARG002 - no frame carries the key
-        """Remember a heartbeat that was handed to the kernel in the frames last asked for."""
-        self._bursts.append(_Burst(flight, self._next_copies))
+    def sent(self, key: int, copies: int, flight: Flight) -> None:  # noqa: ARG002 - frames have no key
+        """Remember a heartbeat that was handed to the kernel, in so many frames."""
+        self._bursts.append(_Burst(flight, copies))
 
     def expire(self, now: float) -> int:
         """Settle the heartbeat in flight if its deadline came; return how many were missed."""
@@ -136,7 +135,7 @@ class Unnumbered:
         """Forget the connection and all doubt; return how many heartbeats were in flight."""
         aborted = self.in_flight
         self._forget()
-        self._last_echo = float("-inf")
+        self._last_echo = -math.inf
         self.lost_track = False
         return aborted
 

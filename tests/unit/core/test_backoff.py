@@ -62,6 +62,10 @@ class TestBackoff:
     def test_retry_after_is_honoured_beyond_the_cap_but_not_for_ever(self) -> None:
         assert Backoff(POLICY).after_failure(0.0, retry_after=1e9) == RETRY_AFTER_LIMIT == 3600.0
 
+    def test_any_other_close_code_asks_for_nothing(self) -> None:
+        backoff = Backoff(BackoffPolicy(base=0.5, cap=100.0, stable_after=60.0))
+        assert backoff.after_connection(0.5, ready_for=60.0, code=NORMAL) == 0.25
+
     @pytest.mark.parametrize(
         ("code", "chance", "seconds"),
         [

@@ -111,9 +111,10 @@ class TestWhenABeatIsDue:
 
     def test_a_beat_that_cannot_be_sent_is_skipped(self) -> None:
         heartbeats = with_ids()
-        heartbeats.poll(10.0)
-        assert heartbeats.unsent() == skipped(1, SkipReason.NOT_CONNECTED)
-        assert heartbeats.books == Books(due=1, skipped=Counter({SkipReason.NOT_CONNECTED: 1}))
+        for now in (10.0, 20.0):
+            assert heartbeats.poll(now)[1] is not None
+            assert heartbeats.unsent() == skipped(1, SkipReason.NOT_CONNECTED)
+        assert heartbeats.books == Books(due=2, skipped=Counter({SkipReason.NOT_CONNECTED: 2}))
 
     def test_beats_that_fall_due_without_a_connection_are_skipped(self) -> None:
         heartbeats = Heartbeats(MODE, TEN_SECONDS, 4.0, Numbered(), start=5.0)
@@ -236,6 +237,15 @@ class TestWhatBecomesOfAHeartbeat:
         beat(heartbeats, 10.0)
         assert heartbeats.lost(14.0) == [Missed(MODE, 14.0, consecutive=1, on_connection=1)]
         assert heartbeats.books == Books(due=1, sent=1, missed=1)
+
+    def test_it_knows_whether_there_is_a_connection(self) -> None:
+        heartbeats = Heartbeats(MODE, TEN_SECONDS, 4.0, Numbered(), start=5.0)
+        states: list[bool] = [heartbeats._open]
+        heartbeats.opened(proven=False)
+        states.append(heartbeats._open)
+        heartbeats.lost(7.0)
+        states.append(heartbeats._open)
+        assert states == [False, True, False]
 
     def test_a_connection_that_ends_idle_aborts_nothing(self) -> None:
         assert with_ids().lost(9.0) == []
@@ -406,7 +416,7 @@ class TestABeatThatWaits:
 
 
 class TestEchoesThatCannotBeToldApart:
-    """Beats are held back, and a new connection is asked for, once."""
+    """Beats are held back, and after a while a new connection is asked for."""
 
     @pytest.fixture
     def doubtful(self) -> Heartbeats:
@@ -425,13 +435,12 @@ class TestEchoesThatCannotBeToldApart:
         assert doubtful.poll(30.0) == ([skipped(1, SkipReason.AMBIGUOUS)], None)
         assert doubtful.poll(30.0) == ([], None)
 
-    def test_a_new_connection_is_asked_for_once(self, doubtful: Heartbeats) -> None:
+    def test_a_new_connection_is_asked_for_until_there_is_one(self, doubtful: Heartbeats) -> None:
         doubtful.poll(30.0)
-        assert doubtful.poll(40.0) == (
-            [skipped(1, SkipReason.AMBIGUOUS), Indistinct(MODE, 40.0)],
-            None,
-        )
-        assert doubtful.poll(50.0) == ([skipped(1, SkipReason.AMBIGUOUS)], None)
+        for now in (40.0, 50.0):
+            events, order = doubtful.poll(now)
+            assert events == [skipped(1, SkipReason.AMBIGUOUS), Indistinct(MODE, now)]
+            assert order is None
         assert doubtful.books.balanced
 
     def test_on_a_new_connection_all_is_well_again(self, doubtful: Heartbeats) -> None:
@@ -503,9 +512,9 @@ class Scribe(Numbered):
         self.asked.append(("copies", now))
         return 2
 
-    def sent(self, key: int, flight: Flight) -> None:
-        self.asked.append(("sent", key, flight))
-        super().sent(key, flight)
+    def sent(self, key: int, copies: int, flight: Flight) -> None:
+        self.asked.append(("sent", key, copies, flight))
+        super().sent(key, copies, flight)
 
     def received(self, key: int | None, arrived: float, earliest: float) -> list[Found]:
         self.asked.append(("received", key, arrived, earliest))
@@ -526,7 +535,7 @@ class TestTheSeam:
         heartbeats.received(0, 12.5)
         assert matching.asked == [
             ("copies", 10.25),
-            ("sent", 0, Flight(10.5, 14.5)),
+            ("sent", 0, 2, Flight(10.5, 14.5)),
             ("received", 0, 12.0, 11.5),
             ("received", 0, 12.5, 12.5),
         ]

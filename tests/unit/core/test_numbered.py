@@ -12,8 +12,8 @@ NEVER = float("inf")
 def matching() -> Numbered:
     """Heartbeats 7 and 8 in flight, sent at 10 and 11, in time until 15 and 16."""
     matching = Numbered()
-    matching.sent(7, Flight(10.0, 15.0))
-    matching.sent(8, Flight(11.0, 16.0))
+    matching.sent(7, 1, Flight(10.0, 15.0))
+    matching.sent(8, 1, Flight(11.0, 16.0))
     return matching
 
 
@@ -54,7 +54,7 @@ class TestNumbered:
     def test_heartbeats_with_the_same_deadline_are_missed_together(
         self, matching: Numbered
     ) -> None:
-        matching.sent(9, Flight(11.0, 16.0))
+        matching.sent(9, 1, Flight(11.0, 16.0))
         assert matching.expire(16.0) == 3
         assert matching.next_deadline == NEVER
 
@@ -80,7 +80,7 @@ class TestNumbered:
     def test_as_many_missed_heartbeats_as_that_are_remembered(self) -> None:
         matching = Numbered()
         for key in range(LATE_MEMORY + 1):
-            matching.sent(key, Flight(float(key), key + 1.0))
+            matching.sent(key, 1, Flight(float(key), key + 1.0))
             matching.expire(key + 1.0)
         assert matching.received(0, 100.0, 100.0) == [Found(Outcome.UNSOLICITED, 100.0, None)]
         assert matching.received(1, 100.0, 100.0) == [Found(Outcome.LATE, 100.0, 99.0)]

@@ -1,5 +1,7 @@
 """When beats are due."""
 
+import math
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -25,16 +27,18 @@ class TestSchedule:
     ) -> None:
         assert Schedule(interval=10.0, phase=3.0).slot_at_or_after(now) == slot
 
+    def test_a_phase_late_in_the_interval_counts_from_there_too(self) -> None:
+        assert Schedule(interval=10.0, phase=9.0).slot_at_or_after(18.5) == 1
+
     def test_a_slot_that_the_division_takes_for_over_is_found_all_the_same(self) -> None:
         # 3 * 0.1 / 0.1 is a little more than 3 in binary.
         assert Schedule(interval=0.1, phase=0.0).slot_at_or_after(3 * 0.1) == 3
 
     def test_a_slot_that_the_division_takes_for_due_is_passed_over_all_the_same(self) -> None:
-        # A hair after slot 1, yet the difference to the phase rounds to the interval itself.
-        schedule = Schedule(interval=1.0, phase=0.7)
-        now = 1.7000000000000002
-        assert schedule.due(1) < now
-        assert schedule.slot_at_or_after(now) == 2
+        schedule = Schedule(interval=0.3, phase=0.27)
+        # A hair after slot 22, and lost in the subtraction of the phase.
+        now = math.nextafter(schedule.due(22), math.inf)
+        assert schedule.slot_at_or_after(now) == 23
 
     @given(interval=INTERVALS, share=SHARES, seconds=st.floats(0, 1e9))
     @example(interval=0.1, share=0.0, seconds=3 * 0.1)

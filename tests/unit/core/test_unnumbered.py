@@ -26,7 +26,7 @@ class Probe:
         """Send a beat as its matching asks; return the number of its frames."""
         copies = self.matching.copies(now)
         if copies:
-            self.matching.sent(0, Flight(now, now + 1.0))
+            self.matching.sent(0, copies, Flight(now, now + 1.0))
         return copies
 
     def miss(self, now: float) -> int:
@@ -71,6 +71,7 @@ class TestWhileAllIsWell:
     def test_one_heartbeat_is_in_flight_at_a_time(self, probe: Probe) -> None:
         assert probe.matching.exclusive
         assert (probe.matching.in_flight, probe.matching.next_deadline) == (0, NEVER)
+        assert probe.matching.lost_track is False
         assert probe.beat(10.0) == 1
         assert (probe.matching.in_flight, probe.matching.next_deadline) == (1, 11.0)
 
@@ -150,17 +151,17 @@ class TestAfterAMiss:
     def test_two_beats_can_be_proven_by_one_echo(self, probe: Probe) -> None:
         probe.miss(10.0)
         # Nothing was owed any more when this one was sent, a moment before the old echo was read.
-        probe.matching.copies(12.0)
+        copies = probe.matching.copies(12.0)
         assert probe.echo(11.5) == [late(11.5, 1.5)]
-        probe.matching.sent(0, Flight(12.0, 13.0))
+        probe.matching.sent(0, copies, Flight(12.0, 13.0))
         assert probe.echo(12.25) == [echoed(12.25, 0.25)]
 
     def test_an_old_beat_that_was_proven_is_not_found_again(self, probe: Probe) -> None:
         probe.miss(10.0)
         probe.beat(12.0)
-        probe.matching.copies(14.0)
+        copies = probe.matching.copies(14.0)
         probe.echoes(12.25, 12.375)
-        probe.matching.sent(0, Flight(14.0, 15.0))
+        probe.matching.sent(0, copies, Flight(14.0, 15.0))
         found = probe.echoes(*(14.0625 + number / 16 for number in range(8)))
         assert found[2] == [echoed(14.1875, 0.1875)]
         assert found[7] == [late(12.25, 2.25)]
@@ -207,9 +208,9 @@ class TestWhenACopyIsSwallowed:
 
     def test_a_lone_burst_is_forgotten_too(self, probe: Probe) -> None:
         probe.miss(10.0)
-        probe.matching.copies(12.0)
+        copies = probe.matching.copies(12.0)
         probe.echo(11.5)
-        probe.matching.sent(0, Flight(12.0, 13.0))
+        probe.matching.sent(0, copies, Flight(12.0, 13.0))
         probe.echo(12.25)
         assert probe.beat(14.0) == 1
 
@@ -239,9 +240,9 @@ class TestWhenACopyIsSwallowed:
     def test_a_burst_that_is_missed_after_a_proven_one_is_not_forgotten(self, probe: Probe) -> None:
         probe.miss(10.0)
         probe.beat(12.0)
-        probe.matching.copies(14.0)
+        copies = probe.matching.copies(14.0)
         probe.echoes(12.25, 12.375)
-        probe.matching.sent(0, Flight(14.0, 15.0))
+        probe.matching.sent(0, copies, Flight(14.0, 15.0))
         probe.matching.expire(15.0)
         assert probe.beat(14.25) == 0
 
@@ -295,9 +296,9 @@ class TestAPeerThatAnswersTwice:
     def test_an_echo_soon_after_another_is_taken_for_a_second_answer(
         self, found_out: Probe
     ) -> None:
-        found_out.matching.copies(12.0)
+        copies = found_out.matching.copies(12.0)
         found_out.echo(12.0)
-        found_out.matching.sent(0, Flight(12.125, 13.125))
+        found_out.matching.sent(0, copies, Flight(12.125, 13.125))
         assert found_out.echoes(12.5, 13.0) == [[unsolicited(12.5)], [unsolicited(13.0)]]
         assert found_out.echo(13.625) == [echoed(13.625, 1.5)]
 
@@ -317,6 +318,10 @@ class TestAPeerThatAnswersTwice:
         assert found_out.is_lost()
         assert found_out.matching.expire(15.0) == 1
         assert found_out.beat(18.0) == 0
+
+    def test_it_is_remembered(self, found_out: Probe) -> None:
+        assert Probe().matching._countable is True
+        assert found_out.matching._countable is False
 
     def test_a_new_connection_does_not_make_the_peer_another_one(self, found_out: Probe) -> None:
         found_out.matching.lost()
@@ -348,7 +353,7 @@ class TestWhenTheConnectionIsLost:
         probe.beat(18.0)
         assert probe.is_lost()
         probe.matching.lost()
-        assert not probe.is_lost()
+        assert probe.matching.lost_track is False
         assert probe.beat(20.0) == 1
         assert probe.echo(20.25) == [echoed(20.25, 0.25)]
 

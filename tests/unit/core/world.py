@@ -239,7 +239,6 @@ class World:
             case Late():
                 self._check_rtt(event, self.late_rtts)
             case Indistinct():
-                assert not self._in_doubt
                 self._in_doubt = True
 
     def _check_echoed(self, event: Echoed, echo: Echo | None) -> None:
