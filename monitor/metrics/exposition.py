@@ -1,6 +1,6 @@
 """What a scrape gets: all families of all probes, rendered without holding up the loop.
 
-`prometheus_client` needs 18 microseconds a line, on the loop that measures round trips. So the
+`prometheus_client` takes many microseconds for a line, on the loop that sends the beats. So the
 lines of the probes are rendered from cached prefixes, probe by probe, and the loop gets its turn
 in between; compressing and joining is done by a thread, without the interpreter's lock. Each probe
 is rendered in one go, so its books balance in every scrape.
