@@ -8,6 +8,7 @@ schedules or judges.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import CloseCode, Opcode
 from websockets.frames import Frame as WireFrame
 from websockets.http11 import Response
-from websockets.protocol import Event, State
+from websockets.protocol import SEND_EOF, Event, State
 
 from monitor.core.events import Initiator
 from monitor.core.traffic import Traffic
@@ -182,11 +183,28 @@ class Connection(ClientConnection):
         """Take bytes off the transport."""
         self._traffic.received_bytes += len(data)
         super().data_received(data)
+        if self.protocol.handshake_exc is not None and not self.response_rcvd.done():
+            # The library would wait until a peer that makes no sense hangs up.
+            self.response_rcvd.set_result(None)
         if self._frames:
             frames, self._frames = self._frames, []
             self._arrived(frames)
         if self.protocol.close_sent is not None or self.protocol.close_rcvd is not None:
             self._end()
+
+    def send_data(self) -> None:
+        """Write what the library has to say in one call, be it a thousand pongs."""
+        writes = self.protocol.data_to_send()
+        if data := b"".join(writes):
+            self.transport.write(data)
+        if SEND_EOF not in writes:
+            return
+        if self.transport.can_write_eof():
+            # The peer may be gone already.
+            with contextlib.suppress(OSError):
+                self.transport.write_eof()
+        else:
+            self.transport.close()
 
     def process_event(self, event: Event) -> None:
         """Collect the frames of one read; the library sees only the upgrade's answer."""
