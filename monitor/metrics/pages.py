@@ -6,7 +6,8 @@ Joining and compressing large pages does not hold the interpreter's lock, so the
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from prometheus_client import Metric
 from prometheus_client.exposition import generate_latest
@@ -27,6 +28,9 @@ COMPRESSION = 1
 
 GZIP_WINDOW = 31
 """zlib's way to ask for a gzip header."""
+
+AT_ONCE = 128
+"""Pieces that are compressed in one go."""
 
 
 class _Empty(Collector):
@@ -57,18 +61,14 @@ HEADERS = {
 
 def put_together(pages: Pages, others: Collector, chosen: Format, *, compress: bool) -> bytes:
     """Return the body of a response: the pages, and what `prometheus_client` writes of others."""
-    parts = _parts(pages, others, chosen)
-    return b"".join(_compressed(parts) if compress else parts)
+    sections = [[HEADERS[chosen][family], *page] for family, page in pages.items()]
+    pieces = [*chain.from_iterable(sections), GENERATE[chosen](others)]
+    return b"".join(_compressed(pieces) if compress else pieces)
 
 
-def _parts(pages: Pages, others: Collector, chosen: Format) -> Iterator[bytes]:
-    for family, page in pages.items():
-        yield b"".join((HEADERS[chosen][family], *page))
-    yield GENERATE[chosen](others)
-
-
-def _compressed(parts: Iterable[bytes]) -> Iterator[bytes]:
+def _compressed(pieces: Sequence[bytes]) -> Iterator[bytes]:
     squeeze = zlib.compressobj(COMPRESSION, wbits=GZIP_WINDOW)
-    for part in parts:
-        yield squeeze.compress(part)
+    for start in range(0, len(pieces), AT_ONCE):
+        # A short join keeps the lock, so it has to be short.
+        yield squeeze.compress(b"".join(pieces[start : start + AT_ONCE]))
     yield squeeze.flush()
