@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -94,6 +95,9 @@ class Connection(ClientConnection):
         self._fragments: list[bytes] = []
         self._fragments_text = True
         self._given_up: Ending | None = None
+        self._blind_since: float | None = None
+        self._blind_until = -math.inf
+        self._left_over = False
 
     @property
     def timestamping(self) -> str:
@@ -133,7 +137,10 @@ class Connection(ClientConnection):
 
     def unread_since(self, when: float) -> bool:
         """Whether bytes that may have arrived before `when` still wait to be read."""
-        return self.usable and self.sock.arrived < when and self.sock.has_unread()
+        since = self.sock.arrived
+        if self._left_over and self._blind_since is not None:
+            since = self._blind_since
+        return self.usable and since < when and self.sock.has_unread()
 
     def tcp_info(self) -> TcpInfo | None:
         """The kernel's view of the path."""
@@ -182,6 +189,7 @@ class Connection(ClientConnection):
     def data_received(self, data: bytes) -> None:
         """Take bytes off the transport."""
         self._traffic.received_bytes += len(data)
+        self._note_blindness()
         super().data_received(data)
         if self.protocol.handshake_exc is not None and not self.response_rcvd.done():
             # The library would wait until a peer that makes no sense hangs up.
@@ -233,10 +241,21 @@ class Connection(ClientConnection):
         self.transport.write(b"".join(self.protocol.data_to_send()))
         return self.sock.sent_at
 
+    def _note_blindness(self) -> None:
+        """Work out since when what was read may have arrived, where that is not known."""
+        sock = self.sock
+        since = self._watch.unseen_since(sock.read_at)
+        if since is not None:
+            self._blind_since, self._blind_until = since, sock.read_at
+        elif not self._left_over:
+            self._blind_since = None
+        # One read does not take a large backlog, and the rest of it is no better known.
+        self._left_over = sock.filled and sock.arrived <= self._blind_until and sock.has_unread()
+
     def _arrived(self, frames: list[WireFrame]) -> None:
         """Deliver the frames of one read. Only the last one surely came with the last bytes."""
         at = self.sock.arrived
-        blind = self._watch.blind_since
+        blind = self._blind_since
         exact = Arrival(at, at)
         bounded = exact if blind is None else Arrival(at, min(blind, at))
         for frame in frames[:-1]:

@@ -1,7 +1,7 @@
 """Knowing when our own loop was not looking: a selector that tells since when bytes may wait.
 
 Bytes that arrive while the loop is held, or while the process is stopped, share one kernel time
-stamp with whatever came after them. `LoopWatch.blind_since` bounds when they can have come.
+stamp with whatever came after them. `LoopWatch.unseen_since` bounds when they can have come.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class LoopWatch(selectors.DefaultSelector):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._looked = clock()
+        self._looked = self._looked_before = clock()
         self.blind_since: float | None = None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -41,5 +41,12 @@ class LoopWatch(selectors.DefaultSelector):
             ready = ready or super().select(0)
         else:
             self.blind_since = None
-        self._looked = returned
+        self._looked_before, self._looked = self._looked, returned
         return ready
+
+    def unseen_since(self, read_at: float) -> float | None:
+        """Since when what is read at `read_at` may have waited; None if it was read promptly."""
+        if self.blind_since is None and read_at - self._looked > HELD:
+            # The loop was held between the look that found it and the read.
+            return self._looked_before
+        return self.blind_since

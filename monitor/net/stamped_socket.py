@@ -35,9 +35,10 @@ class StampedSocket(socket.socket):
         arrived: when the last bytes read had arrived.
         stamped: whether `arrived` is the kernel's word.
         read_at: when they were read.
+        filled: whether they filled the buffer, so that more may wait.
     """
 
-    __slots__ = ("arrived", "kernel_stamps", "read_at", "sent_at", "stamped")
+    __slots__ = ("arrived", "filled", "kernel_stamps", "read_at", "sent_at", "stamped")
 
     def __init__(self, family: int) -> None:
         super().__init__(family, socket.SOCK_STREAM)
@@ -45,7 +46,7 @@ class StampedSocket(socket.socket):
         self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.kernel_stamps = self._enable_stamps()
         self.sent_at = self.arrived = self.read_at = time.monotonic()
-        self.stamped = False
+        self.stamped = self.filled = False
 
     def send(self, data: bytes | bytearray | memoryview, flags: int = 0, /) -> int:  # type: ignore[override] # asyncio passes only these
         """Send, and note when the system call began."""
@@ -54,8 +55,10 @@ class StampedSocket(socket.socket):
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """Receive at most `READ_SIZE` bytes, and note when they arrived."""
-        data, ancillary, _, _ = self.recvmsg(min(size, READ_SIZE), _ANCILLARY_SPACE, flags)
+        size = min(size, READ_SIZE)
+        data, ancillary, _, _ = self.recvmsg(size, _ANCILLARY_SPACE, flags)
         self._note_arrival(ancillary)
+        self.filled = len(data) == size
         return data
 
     def recv_into(self, buffer: memoryview, size: int = 0, flags: int = 0, /) -> int:  # type: ignore[override] # asyncio passes only these
@@ -63,6 +66,7 @@ class StampedSocket(socket.socket):
         view = buffer[: size or READ_SIZE]
         count, ancillary, _, _ = self.recvmsg_into([view], _ANCILLARY_SPACE, flags)
         self._note_arrival(ancillary)
+        self.filled = count == len(view)
         return count
 
     def has_unread(self) -> bool:
