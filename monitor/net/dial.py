@@ -220,14 +220,19 @@ class _Attempt:
         tls: ssl.SSLContext | None,
     ) -> ProtocolT:
         plan = self._plan
-        _, protocol = await asyncio.get_running_loop().create_connection(
-            make,
-            sock=sock,
-            ssl=tls,
-            server_hostname=plan.server_name or plan.host,
-            ssl_handshake_timeout=plan.timeouts[Phase.TLS] * _STALL_ALLOWANCE,
-            ssl_shutdown_timeout=plan.close_timeout,
-        )
+        try:
+            _, protocol = await asyncio.get_running_loop().create_connection(
+                make,
+                sock=sock,
+                ssl=tls,
+                server_hostname=plan.server_name or plan.host,
+                ssl_handshake_timeout=plan.timeouts[Phase.TLS] * _STALL_ALLOWANCE,
+                ssl_shutdown_timeout=plan.close_timeout,
+            )
+        except UnicodeError:
+            # There is no transport yet that would close it.
+            sock.close()
+            raise
         return protocol
 
     async def _unverified_not_after(self, address: Address) -> float | None:

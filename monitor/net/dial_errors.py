@@ -118,6 +118,8 @@ def _tls(error: Exception) -> DialError:
         known = getattr(error, "reason", None) or "no reason given"
         detail = f"TLS handshake failed ({known})"
         return DialError(FailureReason.TLS_OTHER, Phase.TLS, detail)
+    if isinstance(error, UnicodeError):
+        return DialError(FailureReason.LOCAL, Phase.TLS, "the server name is no host's name")
     return DialError(
         FailureReason.TLS_OTHER, Phase.TLS, f"the stream ended in the handshake ({_name(error)})"
     )

@@ -17,6 +17,9 @@ from tests.component.net.peers import Script, Server
 
 Serve = Callable[..., Server]
 
+ServeAs = Callable[[bool, Script], Server]
+"""Starts a server, with TLS or without."""
+
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run every test on a loop that knows when it was not looking."""
@@ -52,6 +55,12 @@ def serve() -> Iterator[Serve]:
         yield serve
     for server in servers:
         assert server.failures == []
+
+
+@pytest.fixture
+def serve_as(serve: Serve, server_tls: ssl.SSLContext) -> ServeAs:
+    """Start a server with TLS or without."""
+    return lambda secure, script: serve(script, tls=server_tls if secure else None)
 
 
 @pytest.fixture

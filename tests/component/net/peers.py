@@ -5,6 +5,7 @@ Threads, because a peer must go on while the loop under test is held.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import hashlib
@@ -78,8 +79,9 @@ class Peer:
         return base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
 
     def upgrade(self, *headers: str, then: bytes = b"") -> None:
-        """Read the request and accept it; `then` goes into the same segment."""
-        self.read_request()
+        """Read the request, if nobody has, and accept it; `then` goes into the same segment."""
+        if not self.request:
+            self.read_request()
         lines = (
             "HTTP/1.1 101 Switching Protocols",
             "Upgrade: websocket",
@@ -186,6 +188,11 @@ class Server:
         self._threads = [threading.Thread(target=self._accept)]
         self._open: list[socket.socket] = []
         self._threads[0].start()
+
+    async def done(self) -> None:
+        """Wait for the scripts that run to come to their own end."""
+        for thread in self._threads[1:]:
+            await asyncio.to_thread(thread.join, PATIENCE)
 
     def stop(self) -> None:
         """Accept no more, end every connection, and see every script end."""

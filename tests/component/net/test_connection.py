@@ -1,7 +1,6 @@
 """One open connection: what arrives is told, who ended it is told, and no peer makes it hang."""
 
 import asyncio
-import ssl
 import struct
 import threading
 import time
@@ -14,7 +13,7 @@ from monitor.core.events import Initiator
 from monitor.dialects.dialect import Frame
 from monitor.net.connection import Ending
 from tests.component.net.clients import SHORT, Client, Received
-from tests.component.net.conftest import Serve
+from tests.component.net.conftest import Serve, ServeAs
 from tests.component.net.peers import (
     BINARY,
     CLOSE,
@@ -291,9 +290,9 @@ class TestEnding:
 
     @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
     async def test_an_end_of_the_stream_without_a_close_frame_is_the_network_s(
-        self, serve: Serve, client: Client, server_tls: ssl.SSLContext, secure: bool
+        self, serve_as: ServeAs, client: Client, secure: bool
     ) -> None:
-        server = serve(lambda peer: peer.upgrade(), tls=server_tls if secure else None)
+        server = serve_as(secure, lambda peer: peer.upgrade())
         connection, _ = await client.connect(server.port, secure=secure)
         assert await ended(connection) == Ending(
             Initiator.NETWORK, 1006, "the stream ended without a close frame"
@@ -301,14 +300,14 @@ class TestEnding:
 
     @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
     async def test_a_reset_is_the_network_s(
-        self, serve: Serve, client: Client, server_tls: ssl.SSLContext, secure: bool
+        self, serve_as: ServeAs, client: Client, secure: bool
     ) -> None:
         def script(peer: Peer) -> None:
             peer.upgrade()
             assert peer.read_frame() == (TEXT, b"go")
             peer.reset()
 
-        server = serve(script, tls=server_tls if secure else None)
+        server = serve_as(secure, script)
         connection, _ = await client.connect(server.port, secure=secure)
         connection.send(Frame(b"go"))
         assert await ended(connection) == Ending(
@@ -406,7 +405,7 @@ class TestLeaving:
 
     @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
     async def test_a_farewell_says_its_code_and_waits_for_the_answer(
-        self, serve: Serve, client: Client, server_tls: ssl.SSLContext, secure: bool
+        self, serve_as: ServeAs, client: Client, secure: bool
     ) -> None:
         codes: list[int] = []
 
@@ -415,7 +414,7 @@ class TestLeaving:
             codes.append(peer.read_close())
             peer.send(close_frame(1001))
 
-        server = serve(script, tls=server_tls if secure else None)
+        server = serve_as(secure, script)
         connection, _ = await client.connect(server.port, secure=secure)
         connection.begin_close(1001)
         assert not connection.usable
@@ -427,13 +426,12 @@ class TestLeaving:
     @pytest.mark.parametrize("first", [close_frame(1000), b""], ids=["it closed", "we close"])
     async def test_a_peer_that_never_lets_go_is_let_go(
         self,
-        serve: Serve,
+        serve_as: ServeAs,
         client: Client,
-        server_tls: ssl.SSLContext,
         secure: bool,
         first: bytes,
     ) -> None:
-        server = serve(says(first or frame(TEXT, b"x")), tls=server_tls if secure else None)
+        server = serve_as(secure, says(first or frame(TEXT, b"x")))
         connection, _ = await client.connect(server.port, secure=secure, close_timeout=SHORT)
         if first:
             await ended(connection)
@@ -453,9 +451,11 @@ class TestLeaving:
             peer.upgrade()
             frames.append(peer.sock.recv(100))
 
-        connection, _ = await client.connect(serve(script).port)
+        server = serve(script)
+        connection, _ = await client.connect(server.port)
         connection.give_up("too many misses")
         await connection.tear_down()
+        await server.done()
         assert connection.ending() == Ending(Initiator.LOCAL, 1006, "too many misses")
         assert frames == [b""]
 

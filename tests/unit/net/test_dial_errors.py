@@ -152,6 +152,12 @@ CASES = {
         R.TLS_OTHER,
         "the stream ended in the handshake (ConnectionResetError)",
     ),
+    "tls, no such name": (
+        P.TLS,
+        UnicodeError(SECRET),
+        R.LOCAL,
+        "the server name is no host's name",
+    ),
     "upgrade, status": (
         P.UPGRADE,
         answered(401),
@@ -280,7 +286,7 @@ def test_each_phase_takes_every_kind_of_network_error(phase: Phase, kind: type[E
         Phase.TICKET: {R.TICKET},
         Phase.DNS: {R.DNS},
         Phase.TCP: {R.TCP_REFUSED, R.TCP_RESET, R.TCP_TIMEOUT, R.LOCAL},
-        Phase.TLS: {R.TLS_EXPIRED, R.TLS_VERIFY, R.TLS_OTHER},
+        Phase.TLS: {R.TLS_EXPIRED, R.TLS_VERIFY, R.TLS_OTHER, R.LOCAL},
         Phase.UPGRADE: {R.BAD_UPGRADE, R.HTTP_STATUS, R.REDIRECT, R.SUBPROTOCOL, R.LIMIT},
         Phase.READY: {R.NOT_READY},
     }
