@@ -102,6 +102,7 @@ class Service:
             rtt_buckets=config.metrics.rtt_buckets,
             close_codes=config.metrics.close_codes,
             version=__version__,
+            basic=config.metrics.detail == "basic",
         )
         self._beats = Beats()
         self._dialer = Dialer(watch)

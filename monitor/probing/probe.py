@@ -295,7 +295,11 @@ class Probe:
         for frame in self._dialect.opening():
             connection.send(frame)
         if not self._dialect.usable_at_once:
-            await self._until_usable(connection)
+            try:
+                await self._until_usable(connection)
+            except DialError as error:
+                error.phases = dialled.phases
+                raise
         dialled.phases[Phase.READY] = self._loop.time() - now
 
     async def _until_usable(self, connection: Connection) -> None:
