@@ -23,7 +23,7 @@ jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,--jobs=2) --output-sync=tar
 
 .PHONY: help
 help: ## Say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- Use -------------------------------------------------------------------------------------
 
@@ -84,6 +84,11 @@ integration: $(dev) $(node) ## The tests with real processes and sockets alone
 .PHONY: mutants
 mutants: $(dev) ## Plant faults in the core and see the unit tests find them
 	@if [[ -x scripts/mutants ]]; then PATH="$(CURDIR)/$(bin):$$PATH" scripts/mutants; else echo 'No scripts/mutants: nothing planted.'; fi
+
+# --- Deploy ----------------------------------------------------------------------------------
+
+include deploy/deploy.mk
+lock manifests: $(dev)
 
 # --- Made by the way -------------------------------------------------------------------------
 

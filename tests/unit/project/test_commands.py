@@ -4,8 +4,8 @@ import re
 
 from tests.unit.project.tree import ROOT, markdown_files, name_of, tracked_files
 
-MAKEFILE = (ROOT / "Makefile").read_text()
-TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
+MAKEFILE = "".join((ROOT / name).read_text() for name in ("Makefile", "deploy/deploy.mk"))
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):(?!=)", MAKEFILE, re.MULTILINE))
 PRE_COMMIT = (ROOT / ".pre-commit-config.yaml").read_text()
 
 
