@@ -110,8 +110,7 @@ def _serve_target(settings: TargetSettings) -> int:
     try:
         asyncio.run(serve())
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        typer.echo(f"cannot start: {reason.lower()}", err=True)
+        typer.echo(f"cannot start: {error.strerror or error}", err=True)
         return app.CANNOT_START
     return app.OK
 

@@ -111,7 +111,7 @@ class Narrator:
             "message": "disconnected",
             "initiator": event.initiator.value,
             "code": event.code,
-            "detail": event.detail,
+            "detail": event.detail or "as ordered",
             "lifetime": round(event.lifetime, 3),
         }
         if event.abort_reason is not None:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
-from websockets.frames import CloseCode, Opcode
+from websockets.frames import Opcode
 from websockets.frames import Frame as WireFrame
 from websockets.http11 import Response
 from websockets.protocol import SEND_EOF, Event, State
@@ -26,6 +26,9 @@ from monitor.dialects.dialect import Frame
 from monitor.net.loop_watch import LoopWatch
 from monitor.net.stamped_socket import StampedSocket
 from monitor.net.tcp_info import TcpInfo, tcp_info
+
+ABNORMAL_CLOSURE = 1006
+"""The code of an end without a close frame (RFC 6455 section 7.1.5)."""
 
 WRITE_LIMIT = 32768
 """Bytes that a peer may leave unread, beyond the kernel's buffers, before it is given up."""
@@ -148,7 +151,7 @@ class Connection(ClientConnection):
 
     def give_up(self, detail: str) -> None:
         """Drop a dead path at once, without a closing handshake nobody would answer."""
-        self._end_locally(CloseCode.ABNORMAL_CLOSURE, detail)
+        self._end_locally(ABNORMAL_CLOSURE, detail)
         self.transport.abort()
 
     def begin_close(self, code: int, reason: str = "") -> None:
@@ -174,15 +177,19 @@ class Connection(ClientConnection):
             return self._given_up
         protocol = self.protocol
         if protocol.close_rcvd is not None:
-            return Ending(Initiator.REMOTE, protocol.close_rcvd.code, "the peer sent a close frame")
+            return Ending(
+                Initiator.REMOTE, int(protocol.close_rcvd.code), "the peer sent a close frame"
+            )
         if protocol.close_sent is not None:
             # The library fails a connection whose peer breaks RFC 6455.
-            return Ending(Initiator.LOCAL, protocol.close_sent.code, "the peer broke the protocol")
+            return Ending(
+                Initiator.LOCAL, int(protocol.close_sent.code), "the peer broke the protocol"
+            )
         cause = self.connection_exc
         detail = "the stream ended without a close frame"
         if cause is not None:
             detail = f"the stream broke without a close frame ({type(cause).__name__})"
-        return Ending(Initiator.NETWORK, CloseCode.ABNORMAL_CLOSURE, detail)
+        return Ending(Initiator.NETWORK, ABNORMAL_CLOSURE, detail)
 
     # What follows is called by asyncio and by the library.
 
