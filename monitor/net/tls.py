@@ -31,11 +31,15 @@ class TlsPlan:
         return tuple(f for f in (self.ca_file, self.cert_file, self.key_file) if f is not None)
 
 
+FileState = tuple[int, int, int]
+"""Tells a file from another one in its place, even if its times were copied along."""
+
+
 class TlsContexts:
     """The contexts in use, by what they were built from."""
 
     def __init__(self) -> None:
-        self._contexts: dict[TlsPlan, tuple[tuple[int, ...], ssl.SSLContext]] = {}
+        self._contexts: dict[TlsPlan, tuple[tuple[FileState, ...], ssl.SSLContext]] = {}
 
     def get(self, plan: TlsPlan) -> ssl.SSLContext:
         """Return the context for a plan.
@@ -43,7 +47,7 @@ class TlsContexts:
         Raises:
             OSError: a file cannot be read, or is no certificate or key (`ssl.SSLError`).
         """
-        state = tuple(file.stat().st_mtime_ns for file in plan.files)
+        state = tuple(_state_of(file) for file in plan.files)
         known = self._contexts.get(plan)
         if known is not None and known[0] == state:
             return known[1]
@@ -62,6 +66,11 @@ def build_context(plan: TlsPlan) -> ssl.SSLContext:
     if plan.cert_file is not None:
         context.load_cert_chain(plan.cert_file, plan.key_file)
     return context
+
+
+def _state_of(file: Path) -> FileState:
+    found = file.stat()
+    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def not_after(certificate: bytes | None) -> float | None:
