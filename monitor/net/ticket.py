@@ -61,7 +61,12 @@ class TicketOffice:
         try:
             async with self._session.post(
                 plan.url,
-                headers={"Authorization": f"Bearer {plan.api_key}"},
+                headers={
+                    "Authorization": f"Bearer {plan.api_key}",
+                    "Accept": "application/json",
+                    # Otherwise the library offers to unpack, and we let it unpack nothing.
+                    "Accept-Encoding": "identity",
+                },
                 allow_redirects=False,
                 ssl=tls if tls is not None else True,
             ) as response:
@@ -70,7 +75,7 @@ class TicketOffice:
                         f"the ticket endpoint answered HTTP {response.status}",
                         parse_retry_after(response.headers.get("Retry-After")),
                     )
-                return _ticket_in(await response.content.read(BODY_LIMIT))
+                return _ticket_in(await _read(response.content))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise TicketRefusedError(
                 f"the ticket endpoint could not be asked ({type(error).__name__})"
@@ -89,6 +94,14 @@ def parse_retry_after(value: str | None) -> float:
     if value is None or not value.strip().isascii() or not value.strip().isdigit():
         return 0.0
     return float(value.strip()[:9])
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """Read an answer to its end, or to the limit; one call returns what has come so far."""
+    body = bytearray()
+    while len(body) <= BODY_LIMIT and (part := await content.readany()):
+        body += part
+    return bytes(body[:BODY_LIMIT])
 
 
 def _ticket_in(body: bytes) -> str:
