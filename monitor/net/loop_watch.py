@@ -37,8 +37,8 @@ class LoopWatch(selectors.DefaultSelector):
             self.blind_since = self._looked
         elif returned - entered - max(asleep, 0.0) > HELD:
             self.blind_since = entered
-            # A wait that SIGSTOP interrupted ends with nothing, whatever came (PEP 475).
-            ready = ready or super().select(0)
+            # A wait that SIGSTOP interrupted tells what there was before it, or nothing (PEP 475).
+            ready = super().select(0)
         else:
             self.blind_since = None
         self._looked_before, self._looked = self._looked, returned
