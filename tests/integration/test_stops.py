@@ -21,7 +21,7 @@ import pytest_asyncio
 from monitor.config import load_config
 from monitor.core.events import Mode
 from monitor.probing.plans import make_schedule
-from tests.integration.harness import Lab, Monitor, ProbeView, Scrape, talo_probe
+from tests.integration.harness import Lab, Monitor, Scrape, talo_probe
 from tests.integration.harness.movements import ALWAYS, movements
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -208,16 +208,19 @@ class MonitorStopped:
     seconds: float
 
 
-async def stop_the_monitor(lab: Lab, *, rounds: int, seconds: float) -> MonitorStopped:
+async def stop_the_monitor(
+    lab: Lab, *, rounds: int, seconds: float, backlog: int = 0
+) -> MonitorStopped:
     """Stop the monitor so many times for so long, with echoes under way to it.
 
     Echoes take 300 ms, so that more than half of the probes wait for one at any moment. While the
     monitor is stopped, pushed messages and a ping follow the echo into the same kernel buffer.
     The target's patience is in our hands: it runs its liveness tick once in each stop. Twice, and
     it would be right to cut connections, for no sign of life can come from a stopped process.
+
+    With a `backlog`, so many bytes come before the echo, more than one read takes.
     """
     (target,) = await lab.targets(1, tick_period=3600.0)
-    await target.put(delay=0.3)
     monitor = await ready(
         lab,
         target.url,
@@ -225,13 +228,20 @@ async def stop_the_monitor(lab: Lab, *, rounds: int, seconds: float) -> MonitorS
         timeout="450ms",
         ping={"interval": "500ms", "timeout": "450ms"},
     )
-    before = await monitor.scrape()
+    await target.put(delay=0.3)
+    for _ in range(20 if backlog else 0):
+        # The kernel makes its buffer as large as the connection has been seen to need.
+        await target.act("push", text="x" * backlog)
+    before = await all_echoed_again(monitor)
     total = 0.0
     for number in range(rounds):
-        # Another moment of the interval each time.
-        await asyncio.sleep(0.7 + 0.5 * number / rounds)
+        # Another moment of the interval each time, and in the middle of some work of its own.
+        await asyncio.sleep(0.2 + 0.5 * number / rounds)
+        await monitor.scrape()
         began = time.monotonic()
         monitor.pause()
+        if backlog:
+            await target.act("push", text="x" * backlog)
         await asyncio.sleep(seconds / 2)
         await target.act("push", text="hello")
         await target.act("tick")
@@ -239,16 +249,19 @@ async def stop_the_monitor(lab: Lab, *, rounds: int, seconds: float) -> MonitorS
         monitor.resume()
         total += time.monotonic() - began
         await monitor.until_logged(AWAY, count=number + 1)
-    sent = {name: (await monitor.scrape()).probe(name).message.sent for name in names()}
-    after = await monitor.until(
-        lambda scrape: all(settled_since(scrape.probe(name), sent[name]) for name in names())
+    return MonitorStopped(monitor, before, await all_echoed_again(monitor), total)
+
+
+async def all_echoed_again(monitor: Monitor) -> Scrape:
+    """Wait for the third echo from now on for each probe and mode."""
+    now = await monitor.scrape()
+    return await monitor.until(
+        lambda scrape: all(
+            scrape.probe(name).mode(mode).echoed >= now.probe(name).mode(mode).echoed + 3
+            for name in names()
+            for mode in ("message", "ping")
+        )
     )
-    return MonitorStopped(monitor, before, after, total)
-
-
-def settled_since(view: ProbeView, sent: int) -> bool:
-    """Whether beats of both modes went on, as often as before."""
-    return view.message.sent >= sent + 3
 
 
 class MonitorStops:
@@ -342,6 +355,13 @@ class TestMonitorStoppedAgainAndAgain(MonitorStops):
     rounds = 6
 
 
+class TestMonitorStoppedWithABacklog(MonitorStops):
+    """A monitor that was away for 3 s while much more than the echoes came in."""
+
+    story = "with a backlog"
+    rounds = 3
+
+
 async def stop_the_monitor_as_it_connects(lab: Lab) -> MonitorStopped:
     """Stop the monitor for longer than a connect may take, while `v1.connected` is on its way."""
     (target,) = await lab.targets(1, tick_period=3600.0)
@@ -393,10 +413,14 @@ async def scenarios(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S
 
     half_a_minute = play("long", lambda lab: stop_the_monitor(lab, rounds=1, seconds=30))
     again_and_again = play("short", lambda lab: stop_the_monitor(lab, rounds=6, seconds=3))
+    backlog = play(
+        "backlog", lambda lab: stop_the_monitor(lab, rounds=3, seconds=3, backlog=80_000)
+    )
     connecting = play("connecting", stop_the_monitor_as_it_connects)
     stories = {
         "for half a minute": half_a_minute,
         "again and again": again_and_again,
+        "with a backlog": backlog,
         "as it connects": connecting,
     }
     target_stopped = play("target", stop_the_target)

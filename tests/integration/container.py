@@ -1,0 +1,350 @@
+"""A pod's container without a container engine: what Kubernetes and a runtime make of its manifest.
+
+Namespaces of its own (mount, pid, network, ipc), a root file system put together from mounts, the
+user, the groups and the capabilities that the manifest says, its volumes as the kubelet lays them
+out, and its memory limit by a cgroup. Made with util-linux, as root or in a user namespace.
+
+It lacks what only an image has (its files are this machine's) and the runtime's seccomp profile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import signal
+import sys
+import time
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.integration.harness import WS_MONITOR, Lab, wait_until
+from tests.integration.harness.http import Answer
+from tests.integration.harness.metrics import Scrape
+from tests.integration.harness.program import ROOT, Program
+
+IS_ROOT = os.geteuid() == 0
+DEVICES = ("null", "zero", "full", "random", "urandom")
+IMAGE_ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+"""What the Dockerfile sets."""
+
+UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+
+NAMESPACES = ["--mount", "--pid", "--fork", "--net", "--ipc", "--uts"]
+
+LOOPBACK_UP = (
+    "import fcntl, socket, struct; "
+    "fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'lo', 0x1))"
+)
+
+GET = (
+    "import http.client, json, sys; "
+    "c = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=float(sys.argv[3])); "
+    "c.request('GET', sys.argv[2]); r = c.getresponse(); "
+    "print(json.dumps([r.status, r.read().decode()]))"
+)
+
+
+def bytes_of(quantity: str) -> int:
+    """Return the bytes of a Kubernetes quantity such as 256Mi."""
+    return int(quantity[:-2]) * UNITS[quantity[-2:]]
+
+
+@dataclass(frozen=True, slots=True)
+class PodSpec:
+    """What a pod's specification says of its one container."""
+
+    pod: Mapping[str, Any]
+
+    @property
+    def container(self) -> Mapping[str, Any]:
+        """The container's part."""
+        (container,) = self.pod["containers"]
+        return dict(container)
+
+    @property
+    def memory(self) -> int:
+        """The memory limit in bytes."""
+        return bytes_of(self.container["resources"]["limits"]["memory"])
+
+    @property
+    def port(self) -> int:
+        """The one port."""
+        (port,) = self.container["ports"]
+        return int(port["containerPort"])
+
+    @property
+    def grace(self) -> float:
+        """Seconds from SIGTERM to SIGKILL."""
+        return float(self.pod["terminationGracePeriodSeconds"])
+
+    def privileges(self) -> list[str]:
+        """Return options of setpriv(1) for the privileges that the manifest leaves."""
+        security, own = self.pod["securityContext"], self.container["securityContext"]
+        options = ["--inh-caps=-all"]
+        if own["capabilities"]["drop"] == ["ALL"]:
+            options.append("--bounding-set=-all")
+        if own["allowPrivilegeEscalation"] is False:
+            options.append("--no-new-privs")
+        if IS_ROOT:
+            options += [
+                f"--reuid={security['runAsUser']}",
+                f"--regid={security['runAsGroup']}",
+                f"--groups={security['fsGroup']}",
+            ]
+        return options
+
+
+def lay_out_volume(directory: Path, files: Mapping[str, str], mode: int, group: int) -> None:
+    """Write a ConfigMap's or a Secret's files as the kubelet does: behind a link it can swap."""
+    directory.mkdir(exist_ok=True)
+    content = directory / f"..{time.monotonic_ns()}"
+    content.mkdir()
+    for name, text in files.items():
+        path = content / name
+        path.write_text(text)
+        path.chmod(mode)
+        if IS_ROOT:
+            os.chown(path, 0, group)
+        if not (directory / name).is_symlink():
+            (directory / name).symlink_to(f"..data/{name}")
+    new = directory / "..data_tmp"
+    new.symlink_to(content.name)
+    new.rename(directory / "..data")
+
+
+class RootFileSystem:
+    """The shell lines that put a container's root together, as the runtime would."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.lines = [f"mount -t tmpfs -o mode=755 tmpfs {shlex.quote(str(root))}"]
+
+    def _at(self, target: str) -> str:
+        return shlex.quote(f"{self._root}{target}")
+
+    def bind(self, source: str, target: str, *, read_only: bool = True) -> None:
+        """Show a file or directory of this machine."""
+        at = self._at(target)
+        directory = Path(source).is_dir()
+        self.lines += [
+            f"mkdir -p {at}" if directory else f"mkdir -p $(dirname {at}); : >{at}",
+            f"mount --bind {shlex.quote(source)} {at}",
+        ]
+        if read_only:
+            self.lines.append(f"mount -o remount,bind,ro {at}")
+
+    def add_image(self) -> None:
+        """Add what would be in an image: Python, the packages and the program, in their places."""
+        trees = {"/usr", "/etc/ssl", sys.base_prefix, sys.prefix, str(ROOT / "monitor")}
+        for tree in sorted(trees):
+            self.bind(tree, tree)
+        for name in ("/bin", "/sbin", "/lib", "/lib64"):
+            if Path(name).is_symlink():
+                self.lines.append(f"ln -s {os.readlink(name)} {self._at(name)}")
+            elif Path(name).exists():
+                self.bind(name, name)
+
+    def add_what_every_container_has(self) -> None:
+        """Add processes, devices, and the name of the loopback."""
+        self.lines.append(f"echo '127.0.0.1 localhost' >{self._at('/etc/hosts')}")
+        proc = self._at("/proc")
+        self.lines.append(f"mkdir {proc}; mount -t proc proc {proc}")
+        for device in DEVICES:
+            self.bind(f"/dev/{device}", f"/dev/{device}", read_only=False)
+
+    def make_read_only(self) -> None:
+        """Allow no change from here on."""
+        self.lines.append(f"mount -o remount,ro {shlex.quote(str(self._root))}")
+
+
+def root_of(spec: PodSpec, root: Path, volumes: Mapping[str, Path]) -> list[str]:
+    """Return the shell lines for the root of a pod's container."""
+    made = RootFileSystem(root)
+    made.add_image()
+    made.add_what_every_container_has()
+    for mount in spec.container["volumeMounts"]:
+        source = str(volumes[mount["name"]])
+        made.bind(source, mount["mountPath"], read_only=mount["readOnly"])
+    if spec.container["securityContext"]["readOnlyRootFilesystem"]:
+        made.make_read_only()
+    return made.lines
+
+
+class MemoryLimit:
+    """A limit on the memory of processes that begin through `wrapper`.
+
+    By a cgroup of either version, as a runtime does it. Who may not make one gets a limit on
+    writable memory instead, which is stricter, because it counts what was asked for and not used.
+    """
+
+    def __init__(self, name: str, limit: int) -> None:
+        self.limit = limit
+        self._group = self._make(name) if IS_ROOT else None
+
+    def _make(self, name: str) -> Path | None:
+        base = Path("/sys/fs/cgroup")
+        for group, key in (
+            (base / "memory" / name, "memory.limit_in_bytes"),
+            (base / name, "memory.max"),
+        ):
+            if not os.access(group.parent, os.W_OK):
+                continue
+            group.mkdir()
+            if (group / key).exists():
+                (group / key).write_text(str(self.limit))
+                return group
+            group.rmdir()
+        return None
+
+    @property
+    def wrapper(self) -> list[str]:
+        """What to put in front of a command."""
+        if self._group is None:
+            return ["prlimit", f"--data={self.limit}"]
+        return ["bash", "-c", f'echo $$ >{self._group}/cgroup.procs; exec "$@"', "bash"]
+
+    @property
+    def was_hit(self) -> bool:
+        """Whether the kernel has ended a process for it."""
+        if self._group is None:
+            return False
+        events = self._group / "memory.events"
+        source = events if events.exists() else self._group / "memory.oom_control"
+        counts = dict(line.split() for line in source.read_text().splitlines())
+        return int(counts["oom_kill"]) > 0
+
+    def close(self) -> None:
+        """Remove the group; its processes must have ended."""
+        if self._group is not None:
+            self._group.rmdir()
+
+
+class Container:
+    """A running container.
+
+    Args:
+        lab: starts it, and ends it.
+        spec: the pod's specification.
+        volumes: each volume's files.
+        program: what to run; the image's entry point with the manifest's arguments unless given.
+        env: further variables.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        spec: PodSpec,
+        volumes: Mapping[str, Path],
+        *,
+        program: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.spec = spec
+        number = len(lab.programs)
+        root = lab.directory / f"root-{number}"
+        root.mkdir()
+        self.memory = MemoryLimit(f"ws-monitor-test-{os.getpid()}-{number}", spec.memory)
+        command = program or [WS_MONITOR, *spec.container["args"]]
+        script = [
+            "set -eu",
+            shlex.join([sys.executable, "-c", LOOPBACK_UP]),
+            *root_of(spec, root, volumes),
+            f"exec {shlex.join(['chroot', str(root), *self._as_user(command, env or {})])}",
+        ]
+        mapped = [] if IS_ROOT else ["--map-root-user"]
+        self.program: Program = lab.program(
+            *(*self.memory.wrapper, "unshare", *mapped, *NAMESPACES, "bash", "-c"),
+            "\n".join(script),
+            name="container",
+        )
+
+    def _as_user(self, command: Sequence[str], env: Mapping[str, str]) -> list[str]:
+        variables = [f"{name}={value}" for name, value in {**IMAGE_ENV, **env}.items()]
+        plain = ["setpriv", *self.spec.privileges(), "env", "-i", *variables, *command]
+        if IS_ROOT:
+            return plain
+        user = self.spec.pod["securityContext"]["runAsUser"]
+        return ["unshare", f"--map-user={user}", f"--map-group={user}", *plain]
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, outside, of the process that is 1 inside."""
+        children = Path(f"/proc/{self.program.pid}/task/{self.program.pid}/children")
+        found = children.read_text().split() if children.exists() else []
+        return int(found[0]) if found else None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its program, as the kubelet does."""
+        assert self.pid is not None, self.program.err
+        os.kill(self.pid, number)
+
+    def alongside(self, *command: str) -> list[str]:
+        """Return a command of this machine put into the container's network."""
+        into = ["--net"] if IS_ROOT else ["--net", "--user", "--preserve-credentials"]
+        return ["nsenter", f"--target={self.pid}", *into, *command]
+
+    def memory_in_use(self) -> int:
+        """Return the bytes of memory that its program has in use."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) * 1024
+
+    async def get(self, path: str, patience: float = 30.0) -> Answer | None:
+        """Ask the port in the container's network; None if there is no answer."""
+        assert self.program.exit_code is None, self.program.err
+        ask = self.alongside(sys.executable, "-c", GET, str(self.spec.port), path, str(patience))
+        asking = await asyncio.create_subprocess_exec(*ask, stdout=PIPE, stderr=DEVNULL)
+        said, _ = await asking.communicate()
+        if asking.returncode != 0:
+            return None
+        status, body = json.loads(said)
+        return Answer(status, {}, body)
+
+    async def probe(self, name: str) -> bool:
+        """Do once what the kubelet does for one of the manifest's probes."""
+        probe = self.spec.container[name]
+        assert probe["httpGet"]["port"] == self.spec.container["ports"][0]["name"]
+        answer = await self.get(probe["httpGet"]["path"], probe.get("timeoutSeconds", 1))
+        return answer is not None and 200 <= answer.status < 400
+
+    async def started(self) -> None:
+        """Wait as the kubelet does: for the start-up probe, then for the readiness probe."""
+        await wait_until(self._runs, what="the container runs")
+        for name in ("startupProbe", "readinessProbe"):
+            probe = self.spec.container[name]
+            await wait_until(
+                lambda name=name: self.probe(name),
+                what=f"the {name} succeeds",
+                within=probe["periodSeconds"] * probe.get("failureThreshold", 3),
+                every=0.2,
+            )
+
+    def _runs(self) -> bool:
+        assert self.program.exit_code is None, self.program.err
+        if self.pid is None:
+            return False
+        begun = Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")[:2]
+        return WS_MONITOR.encode() in begun
+
+    async def scrape(self) -> Scrape:
+        """Read `/metrics`."""
+        began = time.monotonic()
+        answer = await self.get("/metrics")
+        assert answer is not None, self.program.err
+        return Scrape(answer.body, began, time.monotonic())
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the log lines so far."""
+        return [json.loads(line) for line in self.program.err.splitlines()]
+
+    def end(self) -> None:
+        """End everything in it at once."""
+        if self.pid is not None:
+            self.signal(signal.SIGKILL)
+        self.program.end()
+        self.memory.close()
