@@ -169,7 +169,7 @@ class TestTheMonitorInIt:
         assert KEY not in container.program.err
 
     async def test_its_memory_is_enough_for_as_many_probes_as_promised(
-        self, start: Start, volumes: dict[str, Path], tmp_path: Path
+        self, lab: Lab, start: Start, volumes: dict[str, Path], tmp_path: Path
     ) -> None:
         authority = trustme.CA()
         certificate = authority.issue_cert("127.0.0.1")
