@@ -21,5 +21,5 @@ $(uv):
 	@build/lock-tools/bin/pip install -qq 'uv>=0.9'
 
 .PHONY: manifests
-manifests: ## Make the Kubernetes objects that hold the rules anew
-	@$(bin)/python deploy/kubernetes/prometheus_rule.py
+manifests: ## Make anew what repeats deploy/prometheus for others
+	@$(bin)/python deploy/generate.py
