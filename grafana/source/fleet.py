@@ -232,8 +232,9 @@ def _sorted_by(field: str) -> model.DataTransformerConfig:
 def _together() -> Lines:
     words = Words(
         "Probes that dropped together",
-        "How many probes of one endpoint lost their connections within two minutes. Several at "
-        "once is something that they share: a proxy that was reloaded, a node, a release.",
+        "How many probes of one endpoint lost their connections within the rate interval: a minute "
+        "at short time ranges, so zoom in. Several at once is something that they share: a proxy "
+        "that was reloaded, a node, a release.",
     )
     expression = f"{promql.dropped_together(FLEET)} > 0"
     return (

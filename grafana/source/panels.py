@@ -139,7 +139,7 @@ def lines(words: Words, unit: str, *queries: prometheus.Dataquery) -> timeseries
         .targets(named(queries))
         .color_scheme(_palette())
         .line_width(1)
-        .fill_opacity(8)
+        .fill_opacity(0)
         .show_points(shapes.VisibilityMode.AUTO)
         .span_nulls(span_nulls=False)
         .min(0)

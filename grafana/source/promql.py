@@ -160,11 +160,10 @@ def drops(view: View, over: str) -> str:
 
 
 def dropped_together(view: View) -> str:
-    """Return how many probes of each endpoint dropped within two minutes, at the worst moment."""
-    dropped = f"({drops(view, '2m')} > bool 0.5)"
+    """Return how many probes of each endpoint dropped within the rate interval."""
+    dropped = f"({drops(view, RATE)} > bool 0.5)"
     endpoints = aggregate("max", (*PER_PROBE, "endpoint"), view.of(families.INFO))
-    joined = f"{dropped} * on (probe, vantage) group_right () {endpoints}"
-    return f"max_over_time({total(joined, 'endpoint')}[{RATE}:30s])"
+    return total(f"{dropped} * on (probe, vantage) group_right () {endpoints}", "endpoint")
 
 
 def age(expression: str) -> str:

@@ -31,8 +31,8 @@ BY_NAME = "{{probe}} {{vantage}}"
 
 STATES = {
     0: ("not connected", RED),
-    1: ("connected, no echo", ORANGE),
-    2: ("up, was down a moment ago", YELLOW),
+    1: ("open, no echo", ORANGE),
+    2: ("up again", YELLOW),
     3: ("up", GREEN),
 }
 """What the query for a probe's state can return."""

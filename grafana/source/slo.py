@@ -136,7 +136,7 @@ def _now(sheet: Sheet) -> None:
                 Unit.RATIO,
                 f"1 - {aggregate('avg', (), share)} / {ALLOWED}",
                 BUDGET_LEVELS,
-            ).decimals(1),
+            ).decimals(0),
             5,
         ),
         (
@@ -192,8 +192,10 @@ def _burn(burn: Burn) -> Lines:
         "probes at each moment; dashed, the short window.",
     )
     dashed = model.DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [4, 6]})
-    no_fill = model.DynamicConfigValue("custom.fillOpacity", 0)
-    panel = (
+    unnamed = model.DynamicConfigValue(
+        "custom.hideFrom", {"legend": True, "tooltip": False, "viz": False}
+    )
+    return (
         lines(
             words,
             Unit.NONE,
@@ -203,10 +205,8 @@ def _burn(burn: Burn) -> Lines:
         .decimals(2)
         .thresholds(levels(GREEN, (burn.limit, RED)))
         .data_links([to_probe()])
+        .override_by_query("B", [dashed, unnamed])
     )
-    if burn.long not in DIRECT:
-        panel.interval(STEP)
-    return panel.override_by_query("B", [dashed, no_fill])
 
 
 def _table() -> Table:
