@@ -1,0 +1,87 @@
+"""The locks name every package that is needed, each with the hashes of its files."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.unit.project.tree import ROOT
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+RUNTIME = ROOT / "requirements.lock"
+BUILD = ROOT / "requirements-build.lock"
+LOCKS = [RUNTIME, BUILD]
+
+
+def entries(lock: Path) -> Iterator[tuple[Requirement, list[str]]]:
+    """Each package that a lock names, and its hashes."""
+    text = re.sub(r"^\s*#.*\n", "", lock.read_text(), flags=re.MULTILINE)
+    for entry in text.replace("\\\n", " ").splitlines():
+        requirement, *hashes = entry.split(" --hash=")
+        yield Requirement(requirement.strip()), [found.strip() for found in hashes]
+
+
+def pins(lock: Path) -> dict[str, str]:
+    """Each package's one version."""
+    found = {}
+    for requirement, _ in entries(lock):
+        (specifier,) = requirement.specifier
+        assert specifier.operator == "=="
+        found[canonicalize_name(requirement.name)] = specifier.version
+    return found
+
+
+def applies(requirement: Requirement) -> bool:
+    """Whether a requirement is one here, without extras."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+class TestALock:
+    """Each of them by itself."""
+
+    def test_every_package_has_hashes(self, lock: Path) -> None:
+        found = list(entries(lock))
+        assert found
+        for requirement, hashes in found:
+            assert hashes, requirement
+            assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in hashes)
+
+    def test_it_does_not_say_where_packages_come_from(self, lock: Path) -> None:
+        assert "//" not in lock.read_text()
+        assert "--index" not in lock.read_text()
+
+
+class TestWhatIsPinned:
+    """Against what asks for it."""
+
+    @pytest.mark.parametrize(
+        ("lock", "wanted"),
+        [
+            (RUNTIME, PYPROJECT["project"]["dependencies"]),
+            (BUILD, PYPROJECT["build-system"]["requires"]),
+        ],
+        ids=["run time", "build"],
+    )
+    def test_what_the_project_asks_for_is_pinned_to_a_version_that_it_allows(
+        self, lock: Path, wanted: list[str]
+    ) -> None:
+        pinned = pins(lock)
+        for requirement in map(Requirement, wanted):
+            version = pinned.get(canonicalize_name(requirement.name))
+            assert version is not None, f"{requirement} is missing: run `make lock`"
+            assert requirement.specifier.contains(version), f"{requirement} has {version}"
+
+    def test_what_the_packages_themselves_need_is_pinned_as_well(self) -> None:
+        pinned = pins(RUNTIME)
+        here = {requirement.name for requirement, _ in entries(RUNTIME) if applies(requirement)}
+        assert here
+        for name in here:
+            for needed in map(Requirement, metadata.requires(name) or ()):
+                if applies(needed):
+                    assert canonicalize_name(needed.name) in pinned, f"{name} needs {needed}"
