@@ -345,6 +345,14 @@ class Probe:
             self._lifecycle.take(Signal.FAILED, self._loop.time())
         else:
             self._lost()
+        if self._ordered is None:
+            self._tell_failure(error)
+        delay = self._delay_after(error)
+        self._tell_wait(delay, error.reason.value)
+        await self._tear_down()
+        return delay
+
+    def _tell_failure(self, error: DialError) -> None:
         self._sink(
             DialFailed(
                 self._loop.time(),
@@ -355,10 +363,6 @@ class Probe:
                 error.certificate_not_after,
             )
         )
-        delay = self._delay_after(error)
-        self._tell_wait(delay, error.reason.value)
-        await self._tear_down()
-        return delay
 
     def _delay_after(self, error: DialError) -> float:
         if error.close_code:
