@@ -288,6 +288,7 @@ class World:
 
     def check_that_polls_do_not_matter(self) -> None:
         """Say all again to a core that is not polled only to hear that something timed out."""
+        self.poll()
         core = self.new_core(self.new_matching())
         said: list[HeartbeatEvent] = []
         for (call, events), (following, _) in pairwise([*self.calls, (Call("", ()), [])]):
