@@ -68,6 +68,33 @@ DEFAULTS = {
 }
 
 
+EMPTY_WITHOUT: Mapping[tuple[str, str], str] = {
+    ("ws-monitor-fleet", "Connections that ended, per minute"): "a connection that ended",
+    ("ws-monitor-fleet", "Probes that dropped together"): "a connection that dropped",
+    ("ws-monitor-fleet", "Failed connects, per minute"): "a connect that failed",
+    ("ws-monitor-fleet", "Alerts that fire"): "an alert that fires",
+    ("ws-monitor-fleet", "Certificate expires in"): "a probe that uses TLS",
+    ("ws-monitor-fleet", "Drops"): "a connection that dropped",
+    ("ws-monitor-fleet", "Alerts"): "an alert that fires",
+    ("ws-monitor-probe", "Certificate expires in"): "a probe that uses TLS",
+    ("ws-monitor-probe", "What became of each message heartbeat"): "a skipped heartbeat",
+    ("ws-monitor-probe", "What became of each ping heartbeat"): "a skipped heartbeat",
+    ("ws-monitor-probe", "Connections that ended, per minute"): "a connection that ended",
+    ("ws-monitor-probe", "Failed connects, per minute"): "a connect that failed",
+    ("ws-monitor-probe", "Alerts"): "an alert that fires",
+    ("ws-monitor-probe", "Drops"): "a connection that dropped",
+    ("ws-monitor-health", "Alerts"): "an alert that fires",
+    ("ws-monitor-slo", "Alerts"): "an alert that fires",
+    ("ws-monitor-slo", "When it was down"): "a probe that was down",
+    ("ws-monitor-slo", "Heartbeats without an echo in time"): "a heartbeat without an echo",
+    ("ws-monitor-slo", "Burn rate over 6h and 30m"): "five minutes of data",
+    ("ws-monitor-slo", "Burn rate over 1d and 2h"): "five minutes of data",
+    ("ws-monitor-slo", "Burn rate over 3d and 6h"): "five minutes of data",
+    ("ws-monitor-slo", "Each probe against the objective"): "five minutes of data",
+}
+"""Which queries, by dashboard and panel, may rightly return nothing, and what they wait for."""
+
+
 def fill(expression: str, values: Mapping[str, str]) -> str:
     """Return an expression with its variables filled in.
 
