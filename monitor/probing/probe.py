@@ -94,7 +94,8 @@ class Probe:
         self._chance = chance
         self._lifecycle = Lifecycle(self._loop.time())
         self._backoff = Backoff(plans.make_backoff_policy(config))
-        self._pulse = Pulse(plans.make_heartbeats(config, self._loop.time()), self._follow)
+        books = plans.make_heartbeats(config, self._loop.time())
+        self._pulse = Pulse(books, self._follow, self.beat)
         self._dialect: Dialect = plans.make_dialect(config)
         self._connection: Connection | None = None
         self._usable: asyncio.Future[None] = self._loop.create_future()
@@ -300,6 +301,9 @@ class Probe:
             except DialError as error:
                 error.phases = dialled.phases
                 raise
+        if self._bug is not None:
+            # It came when there was no connection to end for it.
+            raise self._bug
         dialled.phases[Phase.READY] = self._loop.time() - now
 
     async def _until_usable(self, connection: Connection) -> None:
@@ -345,7 +349,8 @@ class Probe:
             self._lifecycle.take(Signal.FAILED, self._loop.time())
         else:
             self._lost()
-        if self._ordered is None:
+        # What we ended ourselves, by order or by a bug, is no failure of the target.
+        if self._ordered is None and self._bug is None:
             self._tell_failure(error)
         delay = self._delay_after(error)
         self._tell_wait(delay, error.reason.value)

@@ -20,12 +20,24 @@ Publish = Callable[[list[HeartbeatEvent]], None]
 
 
 class Pulse:
-    """Drives the books of each mode by the loop's clock and the connection's arrivals."""
+    """Drives the books of each mode by the loop's clock and the connection's arrivals.
 
-    def __init__(self, heartbeats: Mapping[Mode, Heartbeats], publish: Publish) -> None:
+    Args:
+        heartbeats: the books.
+        publish: is told what came of each heartbeat.
+        wake: is called when a timer fires. Must call `beat`, and see to what that raises.
+    """
+
+    def __init__(
+        self,
+        heartbeats: Mapping[Mode, Heartbeats],
+        publish: Publish,
+        wake: Callable[[float], None],
+    ) -> None:
         self.heartbeats = heartbeats
         self._loop = asyncio.get_running_loop()
         self._publish = publish
+        self._wake = wake
         self._connection: Connection | None = None
         self._dialect: Dialect | None = None
         self._nonce = b""
@@ -74,7 +86,7 @@ class Pulse:
     def _poll(self, now: float) -> None:
         for heartbeats in self.heartbeats.values():
             if self._must_read_first(heartbeats.next_deadline, now):
-                self._loop.call_soon(self.beat, now)
+                self._loop.call_soon(self._wake, now)
                 return
             events, order = heartbeats.poll(now)
             self._publish(events)
@@ -87,8 +99,11 @@ class Pulse:
         return when <= now and self._connection is not None and self._connection.unread_since(when)
 
     def _carry_out(self, heartbeats: Heartbeats, order: Order) -> None:
-        at = self._send(heartbeats.mode, order)
-        self._publish([heartbeats.unsent() if at is None else heartbeats.sent(order, at)])
+        at = None
+        try:
+            at = self._send(heartbeats.mode, order)
+        finally:
+            self._publish([heartbeats.unsent() if at is None else heartbeats.sent(order, at)])
 
     def _send(self, mode: Mode, order: Order) -> float | None:
         if self._connection is None or self._dialect is None:
@@ -108,4 +123,4 @@ class Pulse:
     def _fire(self, when: float) -> None:
         self._timer = None
         # Loop timers may fire a clock tick early.
-        self.beat(when)
+        self._wake(when)
