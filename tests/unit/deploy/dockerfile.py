@@ -62,7 +62,7 @@ class Dockerfile:
 
 
 def in_context(path: str, ignore: str) -> bool:
-    """Whether a .dockerignore lets a file into the build context: the last line that fits decides."""
+    """Whether a .dockerignore lets a file into the build context: its last line that fits says."""
     kept = True
     for line in ignore.splitlines():
         pattern = line.removeprefix("!").removeprefix("**/")
