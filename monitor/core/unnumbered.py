@@ -115,7 +115,7 @@ class Unnumbered:
         """Match one echo by order and count; return all that it proves."""
         # Echoes come in order: a stamp that says otherwise is wrong, and no RTT is taken from it.
         arrived = max(arrived, self._last_echo)
-        soon = arrived - self._last_echo <= TOGETHER * self._interval
+        soon = earliest - self._last_echo <= TOGETHER * self._interval
         self._last_echo = arrived
         asked = [burst for burst in self._bursts if burst.flight.sent <= arrived]
         if not asked or (soon and not self._countable):

@@ -2,12 +2,14 @@
 
 import pytest
 
+RANKS = {"test_echoes_without_an_id": 1, "test_random_days": 2}
+
 
 def _cost(item: pytest.Item) -> int:
     """Rank examples before scenarios before properties."""
     if item.get_closest_marker("hypothesis") is not None:
         return 2
-    return 1 if item.path.stem == "test_echoes_without_an_id" else 0
+    return RANKS.get(item.path.stem, 0)
 
 
 @pytest.hookimpl(trylast=True)

@@ -307,6 +307,13 @@ class TestAPeerThatAnswersTwice:
         assert found_out.echoes(12.5, 13.0) == [[unsolicited(12.5)], [unsolicited(13.0)]]
         assert found_out.echo(13.625) == [echoed(13.625, 1.5)]
 
+    def test_so_is_one_that_may_have_come_soon_after_another(self, found_out: Probe) -> None:
+        found_out.beat(12.0)
+        found_out.echo(12.25)
+        found_out.beat(14.0)
+        assert found_out.echo(14.5, earliest=12.75) == [unsolicited(14.5)]
+        assert found_out.echo(15.125, earliest=15.0625) == [echoed(15.125, None)]
+
     def test_after_a_miss_the_next_beat_is_still_one_frame(self, found_out: Probe) -> None:
         found_out.miss(12.0)
         assert found_out.beat(14.0) == 1
