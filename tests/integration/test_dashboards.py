@@ -1,0 +1,168 @@
+"""A real Prometheus takes every query of the dashboards, and has data for it."""
+
+import json
+import subprocess
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from grafana.drawing.client import Prometheus, QueryError
+from grafana.queries import EMPTY_WITHOUT, Asked, dashboards, list_queries
+from tests.integration.harness import Lab, Monitor, free_ports, talo_probe, wait_until
+
+ROOT = Path(__file__).parents[2]
+DRAW = ROOT / "scripts/draw-dashboards"
+
+DID_NOT_HAPPEN = {"an alert that fires", "a probe that uses TLS", "five minutes of data"}
+"""What the short run below does not bring about."""
+
+SECONDS_OF_DATA = 8
+QUERIES = list_queries(rate_interval="6s", range="40s", interval="1s")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A Prometheus that has watched a monitor through a drop and a time of refused connects."""
+
+    prometheus: Prometheus
+    address: str
+    start: float
+    end: float
+
+    def answers(self, asked: Asked) -> bool:
+        """Return whether a query returns data, now or, for marks and lines, at any time."""
+        if asked.kind == "instant":
+            return bool(self.prometheus.instant(asked.expr, self.end))
+        return bool(self.prometheus.range(asked.expr, self.start, self.end, 1))
+
+
+@pytest.fixture
+async def watched(lab: Lab) -> AsyncIterator[Watched]:
+    """Let a probe live through a little trouble under the eyes of Prometheus."""
+    target = await lab.target()
+    monitor = await lab.monitor(
+        [
+            talo_probe("game", target.url, ping={"interval": "300ms", "timeout": "250ms"}),
+            talo_probe("chat", target.url),
+        ],
+        labels={"vantage": "here"},
+    )
+    address = await _prometheus(lab, monitor)
+    prometheus = Prometheus(address)
+    # A counter that is born after its first event would hide that.
+    await wait_until(lambda: len(_seen(prometheus)) == 2, what="both probes in Prometheus")
+    (first, _) = _seen(prometheus)
+    await target.put(refuse=True)
+    await target.act("reset")
+    await monitor.until(lambda scrape: scrape.probe("game").failures.get("tcp_refused", 0) >= 2)
+    await target.heal()
+    await monitor.until(lambda scrape: scrape.probe("game").up and scrape.probe("chat").up)
+
+    def long_enough() -> bool:
+        up = f"min_over_time(min (ws_probe_up)[{SECONDS_OF_DATA}s:1s]) == 1"
+        return bool(prometheus.instant(up, _now(prometheus)))
+
+    await wait_until(long_enough, what=f"{SECONDS_OF_DATA} s of health")
+    yield Watched(prometheus, address, first, _now(prometheus))
+
+
+async def _prometheus(lab: Lab, monitor: Monitor) -> str:
+    (port,) = free_ports(1)
+    job = {
+        "job_name": "ws-monitor",
+        "static_configs": [{"targets": [f"127.0.0.1:{monitor.port}"]}],
+    }
+    config = lab.write({"global": {"scrape_interval": "1s"}, "scrape_configs": [job]})
+    lab.program(
+        "prometheus",
+        f"--config.file={config}",
+        f"--storage.tsdb.path={lab.directory / 'tsdb'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        name="prometheus",
+    )
+    return f"http://127.0.0.1:{port}"
+
+
+def _seen(prometheus: Prometheus) -> list[float]:
+    """Return when each probe was scraped last."""
+    try:
+        return [series.last for series in prometheus.instant("timestamp(ws_probe_up)", 0)]
+    except QueryError:
+        return []
+
+
+def _now(prometheus: Prometheus) -> float:
+    """Return the time by Prometheus' own clock."""
+    (answer,) = prometheus.instant("max(timestamp(up))", 0)
+    return answer.last
+
+
+def test_promtool_takes_every_query(tmp_path: Path) -> None:
+    """With the variables filled in, as rules."""
+    rules = [
+        {"record": f"dashboards:query_{number}:checked", "expr": asked.expr}
+        for number, asked in enumerate(QUERIES)
+    ]
+    path = tmp_path / "rules.yml"
+    path.write_text(json.dumps({"groups": [{"name": "dashboards", "rules": rules}]}))
+    checked = subprocess.run(
+        ["promtool", "check", "rules", path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert f"{len(QUERIES)} rules found" in checked.stdout
+
+
+async def test_every_query_returns_data(watched: Watched) -> None:
+    """Those that wait for an event do so once it has happened."""
+    empty = [asked for asked in QUERIES if not watched.answers(asked)]
+    unexplained = [asked for asked in empty if asked[:2] not in EMPTY_WITHOUT]
+    assert not unexplained
+
+    asked_of: defaultdict[tuple[str, ...], list[Asked]] = defaultdict(list)
+    for asked in QUERIES:
+        asked_of[asked[:2]].append(asked)
+    silent = {panel for panel, queries in asked_of.items() if set(queries) <= set(empty)}
+    happened = {panel for panel, event in EMPTY_WITHOUT.items() if event not in DID_NOT_HAPPEN}
+    assert not silent & happened
+
+
+async def test_the_dashboards_are_drawn(watched: Watched, tmp_path: Path) -> None:
+    """One picture for each, of the size that its panels need."""
+    drawn = subprocess.run(
+        [
+            *(DRAW, "--prometheus", watched.address, "--scrape-interval", "1s"),
+            *("--since", "60s", "--until", str(watched.end), "--out", tmp_path / "drawn"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert drawn.returncode == 0, drawn.stderr
+    pictures = [Path(line) for line in drawn.stdout.splitlines()]
+    assert sorted(path.stem for path in pictures) == sorted(board["uid"] for board in dashboards())
+    for picture in pictures:
+        assert picture.read_bytes().startswith(b"\x89PNG")
+        assert picture.stat().st_size > 50_000
+
+
+def test_drawing_without_prometheus_says_so_in_one_line(tmp_path: Path) -> None:
+    """No traceback for a wrong address."""
+    (port,) = free_ports(1)
+    drawn = subprocess.run(
+        [DRAW, "--prometheus", f"http://127.0.0.1:{port}", "--out", tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert drawn.returncode == 1
+    assert drawn.stderr.startswith("draw-dashboards: no answer from http://127.0.0.1")
+    assert drawn.stderr.count("\n") == 1
