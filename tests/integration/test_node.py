@@ -1,4 +1,4 @@
-"""Another implementation's server: `ws` on Node.js, plain and with TLS, and its books beside ours."""
+"""Another implementation's server: `ws` on Node.js, plain and with TLS; its books beside ours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.integration.harness import Lab, Monitor, Program, Scrape, probe, wait
 
 SERVER = Path(__file__).parents[1] / "node" / "server.mjs"
 
-ENOUGH = 10
+ENOUGH = 5
 """How many echoes a test waits for."""
 
 
@@ -70,7 +70,7 @@ async def server(
     return NodeServer(program, port, request.param), dict(keys)
 
 
-BEATS = {"interval": "100ms", "timeout": "100ms"}
+BEATS = {"interval": "500ms", "timeout": "500ms"}
 
 PATIENT = {"interval": "100ms", "timeout": "5s"}
 """Where echoes carry an id, several beats may be in flight, and a busy machine is no miss."""
@@ -148,7 +148,7 @@ async def assert_half_is_missed(monitor: Monitor) -> None:
     """See that of one probe's beats every second one is missed, and no other one's."""
     scrape = await monitor.until(lambda scrape: scrape.probe("half").message.missed >= 5)
     half = scrape.probe("half").message
-    assert abs(half.missed - half.echoed) <= half.in_flight + 11
+    assert abs(half.missed - half.echoed) <= half.in_flight + 1
     assert half.late == half.unsolicited == 0
     for name in ("numbered", "pinged", "both", "packed"):
         for mode in modes_of(name):
