@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -15,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from prometheus_client.parser import text_string_to_metric_families
-
 PATIENCE = 60.0
 """Seconds that a program may take to come up."""
+
+PYTHON = sys.executable
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -51,6 +52,12 @@ def python(module: str, *arguments: str, **options: Any) -> Iterator[subprocess.
         yield process
 
 
+def raise_file_limit() -> None:
+    """Let this process and its children open as many files as the system allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 @contextlib.contextmanager
 def echo_server(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Run the echo server; yield it and its port."""
@@ -73,11 +80,7 @@ class Monitor:
 
     def totals(self) -> dict[str, float]:
         """Scrape, and add up each sample name over all probes."""
-        sums: dict[str, float] = {}
-        for family in text_string_to_metric_families(self.scrape().decode()):
-            for sample in family.samples:
-                sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
-        return sums
+        return add_up(self.scrape())
 
     def wait_until_up(self, probes: int) -> None:
         """Wait until so many probes are up."""
@@ -86,8 +89,19 @@ class Monitor:
             with contextlib.suppress(OSError):
                 if self.totals().get("ws_probe_up") == probes:
                     return
-            time.sleep(0.5)
+            time.sleep(0.5 + probes / 10_000)
         raise TimeoutError(f"{probes} probes did not come up")
+
+
+def add_up(page: bytes) -> dict[str, float]:
+    """Add up each sample name of a page in the text format; labels are passed over."""
+    sums: dict[str, float] = {}
+    for line in page.decode().splitlines():
+        if not line.startswith("#"):
+            head, _, value = line.rpartition(" ")
+            name = head.partition("{")[0]
+            sums[name] = sums.get(name, 0.0) + float(value)
+    return sums
 
 
 @contextlib.contextmanager
@@ -114,6 +128,11 @@ def fleet_config(url: str, probes: int, interval: float, **defaults: Any) -> dic
         },
         "probes": [{"name": f"p{number}", "url": url} for number in range(probes)],
     }
+
+
+def load() -> float:
+    """Processes that wanted a processor, averaged over the last minute."""
+    return os.getloadavg()[0]
 
 
 def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
