@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
 
 import pytest
 import trustme
 
 from monitor.net.dial import Dialer
 from tests.component.net.clients import Client, watched_loop
-from tests.component.net.peers import Script, Server
+from tests.component.net.peers import Script, Server, serving
 
 Serve = Callable[..., Server]
 
@@ -43,18 +41,8 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Start a server with the given scripts; what goes wrong in one fails the test."""
-    with contextlib.ExitStack() as stack:
-        servers: list[Server] = []
-
-        def serve(*scripts: Script, **options: Any) -> Server:
-            server = Server(scripts, **options)
-            servers.append(server)
-            stack.callback(server.stop)
-            return server
-
+    with serving() as serve:
         yield serve
-    for server in servers:
-        assert server.failures == []
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 PATIENCE = 30.0
 """Seconds that a script waits for anything before it gives up."""
@@ -238,3 +239,20 @@ class Server:
         except BaseException as error:  # noqa: BLE001 - it is raised again where the test ends
             sock.close()
             self.failures.append(error)
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Callable[..., Server]]:
+    """Give what starts servers with the given scripts; stop them all, and see that none failed."""
+    with contextlib.ExitStack() as stack:
+        servers: list[Server] = []
+
+        def serve(*scripts: Script, **options: Any) -> Server:
+            server = Server(scripts, **options)
+            servers.append(server)
+            stack.callback(server.stop)
+            return server
+
+        yield serve
+    for server in servers:
+        assert server.failures == []
