@@ -97,7 +97,7 @@ class Stack:
         return Path(f"/proc/{self._pid}/cmdline").read_bytes().startswith(b"sleep\0")
 
     def _inside(self, *command: str) -> list[str]:
-        into = ["--net", "--pid", "--mount", "--root", "--wd=/"]
+        into = ["--net", "--pid", "--mount", "--root"]
         into += [] if IS_ROOT else ["--user", "--preserve-credentials"]
         return ["nsenter", f"--target={self._pid}", *into, *command]
 
@@ -108,7 +108,8 @@ class Stack:
             said = SERVICES[name]
             env = [f"{key}={value}" for key, value in said.get("environment", {}).items()]
             self._lab.program(
-                *self._inside("env", "-i", *env, *command, *said.get("command", ())), name=name
+                *self._inside("env", "-i", "--chdir=/", *env, *command, *said.get("command", ())),
+                name=name,
             )
 
     async def ask(self, port: int, path: str, *, method: str = "GET", body: str = "") -> str | None:
