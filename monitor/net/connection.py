@@ -15,8 +15,8 @@ from typing import Protocol
 
 from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
-from websockets.frames import Opcode
 from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
 from websockets.http11 import Response
 from websockets.protocol import SEND_EOF, Event, State
 
@@ -31,7 +31,7 @@ ABNORMAL_CLOSURE = 1006
 """The code of an end without a close frame (RFC 6455 section 7.1.5)."""
 
 WRITE_LIMIT = 32768
-"""Bytes that a peer may leave unread, beyond the kernel's buffers, before it is given up."""
+"""Bytes that a peer may leave unread, beyond the kernel's buffers, when more is to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Connection(ClientConnection):
         Returns when that call began; None if the connection can send no more.
         """
         send = self.protocol.send_text if frame.text else self.protocol.send_binary
-        if not self._can_send:
+        if not self._can_send or self._clogged():
             return None
         for _ in range(copies):
             send(frame.data)
@@ -133,7 +133,7 @@ class Connection(ClientConnection):
 
     def ping(self, payload: bytes) -> float | None:  # type: ignore[override] # see `send`
         """Send one ping control frame; as `send`."""
-        if not self._can_send:
+        if not self._can_send or self._clogged():
             return None
         self.protocol.send_ping(payload)
         return self._flush()
@@ -209,6 +209,8 @@ class Connection(ClientConnection):
 
     def send_data(self) -> None:
         """Write what the library has to say in one call, be it a thousand pongs."""
+        if self._clogged():
+            return
         writes = self.protocol.data_to_send()
         if data := b"".join(writes):
             self.transport.write(data)
@@ -228,11 +230,6 @@ class Connection(ClientConnection):
         elif isinstance(event, WireFrame):
             self._frames.append(event)
 
-    def pause_writing(self) -> None:
-        """Give up a peer that reads nothing: its heartbeats could not be told from the backlog."""
-        super().pause_writing()
-        self.give_up("the peer reads nothing")
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the transport is gone."""
         super().connection_lost(exc)
@@ -241,6 +238,15 @@ class Connection(ClientConnection):
     @property
     def _can_send(self) -> bool:
         return self.usable and self.protocol.state is State.OPEN
+
+    def _clogged(self) -> bool:
+        """Give up a peer that still has not read what came before: it would answer the backlog.
+
+        One message may be longer than all buffers; only the next one must not wait behind it.
+        """
+        if self.paused:
+            self.give_up("the peer reads nothing")
+        return self.paused
 
     def _flush(self) -> float:
         # Where no system call follows, the bytes wait behind others that the peer does not read.

@@ -207,6 +207,37 @@ class TestSending:
         assert connection.send(Frame(b"beat")) is None
         assert connection.ping(b"x") is None
 
+    async def test_a_message_longer_than_all_buffers_is_sent_to_who_reads_it_in_the_end(
+        self, serve: Serve, client: Client
+    ) -> None:
+        sent = threading.Event()
+
+        def script(peer: Peer) -> None:
+            peer.upgrade()
+            assert sent.wait(PATIENCE)
+            peer.echo()
+
+        server = serve(script, receive_buffer=4096)
+        connection, received = await client.connect(server.port, max_message_size=1 << 24)
+        long = Frame(b"x" * 6_000_000)
+        for count in (1, 2):
+            connection.send(long)
+            assert connection.usable
+            sent.set()
+            await received.until(count)
+        assert received.messages == [(long.data, True)] * 2
+
+    async def test_a_peer_that_pings_and_never_reads_the_pongs_is_given_up(
+        self, serve: Serve, client: Client
+    ) -> None:
+        def script(peer: Peer) -> None:
+            peer.upgrade()
+            while True:
+                peer.send(frame(PING, b"x" * 125) * 100)
+
+        connection, _ = await client.connect(serve(script, receive_buffer=4096).port)
+        assert await ended(connection) == Ending(Initiator.LOCAL, 1006, "the peer reads nothing")
+
     async def test_a_peer_that_reads_nothing_is_given_up_and_not_waited_for(
         self, serve: Serve, client: Client
     ) -> None:
