@@ -2,11 +2,13 @@
 
 import asyncio
 import gzip
+import socket
 import time
 
 import pytest
 
 from monitor.core.failures import FailureReason, Phase
+from monitor.net import resolver
 from monitor.net.ticket import BODY_LIMIT, TicketPlan
 from monitor.net.tls import TlsPlan
 from tests.component.net.clients import Client
@@ -241,9 +243,16 @@ async def test_a_seller_that_is_not_there(client: Client) -> None:
     assert "hidden" not in error.detail
 
 
-async def test_a_seller_whose_name_does_not_exist(client: Client) -> None:
+async def test_a_seller_whose_name_does_not_exist(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Found out by our own resolver, in its own threads."""
-    plan = TicketPlan("http://hidden-not.invalid/hidden", "hidden")
+
+    def look_up(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "hidden")
+
+    monkeypatch.setattr(resolver, "_look_up", look_up)
+    plan = TicketPlan("http://hidden.example/hidden", "hidden")
     error = await client.fail(1, ticket=plan)
     assert (error.reason, error.phase) == REFUSED
     assert "hidden" not in error.detail
