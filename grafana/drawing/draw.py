@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from grafana.drawing.canvas import Page
 from grafana.drawing.client import Prometheus, QueryError
@@ -16,6 +19,7 @@ from grafana.drawing.values import color
 from grafana.queries import DEFAULTS, dashboards, panels
 from monitor.metrics import families
 
+COLORS = 96
 ONE_PROBE = "ws-monitor-probe"
 
 
@@ -42,9 +46,18 @@ def draw_dashboards(
         single = dashboard["uid"] == ONE_PROBE
         path = folder / f"{dashboard['uid']}.png"
         page = _draw(dashboard, one if single else everything, name if single else "all")
-        page.figure.savefig(path)
+        _save(page, path)
         paths.append(path)
     return paths
+
+
+def _save(page: Page, path: Path) -> None:
+    """Save a page with few colours: it has few, and documents are to stay small."""
+    pixels = BytesIO()
+    page.figure.savefig(pixels, format="png")
+    Image.open(pixels).convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(
+        path, optimize=True
+    )
 
 
 def literally(name: str) -> str:

@@ -120,7 +120,7 @@ def timeseries(drawing: Drawing, panel: Mapping[str, Any], box: Box) -> None:
     first = [each for each in painted if not each.on_the_right]
     listed = [each for each in painted if not each.unlisted]
     rows = min(math.ceil(len(listed) / _columns(box)), LEGEND_ROWS)
-    room = box.inner(52, 4, 52 if second else 8, rows * LEGEND_ROW + 24)
+    room = box.inner(60, 4, 60 if second else 8, rows * LEGEND_ROW + 24)
     axes = drawing.page.axes(room)
     _series(drawing, panel, axes, first)
     if second:

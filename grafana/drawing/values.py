@@ -46,8 +46,7 @@ BYTES_PER_SECOND = ((1e9, " GB/s"), (1e6, " MB/s"), (1e3, " kB/s"), (0.0, " B/s"
 
 def _plain(value: float, decimals: int | None) -> str:
     if decimals is None:
-        text = f"{value:.3g}"
-        return f"{value:.0f}" if "e" in text and abs(value) >= 1 else text
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{value:.{decimals}f}"
 
 

@@ -24,6 +24,7 @@ from grafana.source.panels import (
     heat,
     levels,
     lines,
+    logarithmic,
     texts,
 )
 from grafana.source.promql import MONITOR, aggregate, total
@@ -55,7 +56,7 @@ def build() -> model.Dashboard:
     sheet.shelf(8, (_scrapes(), 8), (_memory(), 8), (_cpu(), 8))
     sheet.shelf(8, (_files(), 8), (_samples(), 8), (_heartbeats(), 8))
     sheet.band("What it runs")
-    sheet.shelf(7, (_builds(), 14), (_reload_age(), 10))
+    sheet.shelf(7, (_builds(), 14), (_reloads(), 10))
     own = f"{families.BUILD_INFO.name}"
     return dashboard(
         COVER,
@@ -111,7 +112,7 @@ def _now(sheet: Sheet) -> None:
         (_stalled(), 3),
         (
             _troubles(
-                "Heartbeats skipped, late",
+                "Heartbeats overrun",
                 "Heartbeats of this time range that were never sent because the monitor was late "
                 "(overrun). Its fault, not a target's.",
                 total(MONITOR.increase(families.SKIPPED, OVERRUN)),
@@ -175,7 +176,12 @@ def _late(title: str, description: str, family: Family) -> Lines:
         ask(promql.quantile(share, MONITOR, family, BY), f"{NAME} {name}")
         for share, name in ((0.5, "50 %"), (0.99, "99 %"))
     ]
-    return lines(Words(title, description), Unit.SECONDS, *queries).thresholds(LATE_LEVELS)
+    return (
+        lines(Words(title, description), Unit.SECONDS, *queries)
+        .scale_distribution(logarithmic())
+        .min(0.0001)
+        .thresholds(LATE_LEVELS)
+    )
 
 
 def _loop_lag() -> Lines:
@@ -310,11 +316,11 @@ def _builds() -> Table:
     )
 
 
-def _reload_age() -> Lines:
+def _reloads() -> Lines:
     words = Words(
         "Configuration applied",
-        "1 while the latest attempt to load the configuration succeeded, 0 after one that did not. "
-        "Bars: a configuration was applied.",
+        "1 while the latest attempt to load the configuration succeeded, 0 from one that did not "
+        "until the next that does.",
     )
     ok = aggregate("min", (BY,), MONITOR.of(families.RELOAD_SUCCESSFUL))
     return (

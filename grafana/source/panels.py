@@ -162,6 +162,11 @@ def lines(words: Words, unit: str, *queries: prometheus.Dataquery) -> timeseries
     )
 
 
+def logarithmic() -> common.ScaleDistributionConfig:
+    """Return a scale for what is mostly small and now and then a thousand times as large."""
+    return common.ScaleDistributionConfig().type(shapes.ScaleDistribution.LOG).log(10)
+
+
 def bars(words: Words, unit: str, *queries: prometheus.Dataquery) -> timeseries.Panel:
     """Return bars over time, stacked."""
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders import common
+from grafana_foundation_sdk.builders import dashboard as build_sdk
 from grafana_foundation_sdk.builders.heatmap import Panel as Heat
 from grafana_foundation_sdk.builders.stat import Panel as Stat
 from grafana_foundation_sdk.builders.table import Panel as Table
@@ -25,6 +26,7 @@ from grafana.source.frame import (
 from grafana.source.panels import (
     GREEN,
     GREY,
+    NO_LEVELS,
     ORANGE,
     RED,
     YELLOW,
@@ -38,6 +40,7 @@ from grafana.source.panels import (
     heat,
     levels,
     lines,
+    logarithmic,
     texts,
 )
 from grafana.source.promql import ONE, View, aggregate, total
@@ -167,7 +170,7 @@ def _quantiles() -> Lines:
     timeout = aggregate("max", ("mode",), ONE.of(families.HEARTBEAT_TIMEOUT))
     return (
         lines(words, Unit.SECONDS, *queries, ask(timeout, "{{mode}} timeout"))
-        .scale_distribution(_logarithmic())
+        .scale_distribution(logarithmic())
         .min(0.0001)
         .override_by_regexp(".*timeout", [*_dashed(), *_coloured(RED)])
         .links([link("Is it the monitor that is late?", Uid.HEALTH)])
@@ -197,7 +200,7 @@ def _means() -> Lines:
             ask(tcp, "TCP"),
             ask(f"({message})\n-\n({ping})", "message less ping"),
         )
-        .scale_distribution(_logarithmic())
+        .scale_distribution(logarithmic())
         .min(0.00001)
         .override_by_name("message less ping", [*_dashed(), *_coloured(GREY)])
         .thresholds(levels(GREEN, (0.5, YELLOW), (1, RED)))
@@ -205,10 +208,6 @@ def _means() -> Lines:
             common.GraphThresholdsStyleConfig().mode(shapes.GraphThresholdsStyleMode.OFF)
         )
     )
-
-
-def _logarithmic() -> common.ScaleDistributionConfig:
-    return common.ScaleDistributionConfig().type(shapes.ScaleDistribution.LOG).log(10)
 
 
 def _heat(mode: str) -> Heat:
@@ -269,26 +268,29 @@ def _books() -> Table:
     )
     sent, in_flight = _sum(families.SENT), _sum(families.IN_FLIGHT)
     settled = " - ".join(_sum(family) for family, _ in FATES.values())
-    neutral = levels(GREEN)
     some = levels(GREEN, (1, YELLOW))
+    none = levels(RED, (0, GREEN), (0.5, RED))
     return grid(
         words,
         {"mode": "Mode"},
-        Column("Due", f"{sent} + {_sum(families.SKIPPED)}"),
-        Column("Sent", sent),
-        Column("Echoed", _sum(families.ECHOED), thresholds=neutral),
-        Column("Missed", _sum(families.MISSED), thresholds=some),
-        Column("Aborted", _sum(families.ABORTED), thresholds=some),
-        Column("In flight", in_flight),
-        Column(
-            "Unaccounted",
-            f"{sent} - {settled} - {in_flight}",
-            thresholds=levels(RED, (0, GREEN), (0.5, RED)),
-        ),
-        Column("Skipped", _sum(families.SKIPPED), thresholds=some),
-        Column("Late", _sum(families.LATE), thresholds=some),
-        Column("Unsolicited", _sum(families.UNSOLICITED), thresholds=some),
+        _entry("Due", f"{sent} + {_sum(families.SKIPPED)}"),
+        _entry("Sent", sent),
+        _entry("Echoed", _sum(families.ECHOED)),
+        _entry("Missed", _sum(families.MISSED), some),
+        _entry("Aborted", _sum(families.ABORTED), some),
+        _entry("In flight", in_flight),
+        _entry("Unaccounted", f"{sent} - {settled} - {in_flight}", none),
+        _entry("Skipped", _sum(families.SKIPPED), some),
+        _entry("Late", _sum(families.LATE), some),
+        _entry("Unsolicited", _sum(families.UNSOLICITED), some),
     )
+
+
+def _entry(
+    title: str, expression: str, thresholds: build_sdk.ThresholdsConfig = NO_LEVELS
+) -> Column:
+    # A count is written in full, or one could not add it up.
+    return Column(title, expression, Unit.NONE, thresholds)
 
 
 def _sum(family: Family) -> str:
@@ -465,11 +467,9 @@ def _info() -> Table:
         labels,
         Column("", aggregate("max", tuple(labels), ONE.of(families.INFO))),
         Column("Message every", configured(MESSAGE, families.HEARTBEAT_INTERVAL), Unit.SECONDS),
-        Column(
-            "Timeout of a message", configured(MESSAGE, families.HEARTBEAT_TIMEOUT), Unit.SECONDS
-        ),
+        Column("Message timeout", configured(MESSAGE, families.HEARTBEAT_TIMEOUT), Unit.SECONDS),
         Column("Ping every", configured(PING, families.HEARTBEAT_INTERVAL), Unit.SECONDS),
-        Column("A ping waits", configured(PING, families.HEARTBEAT_TIMEOUT), Unit.SECONDS),
+        Column("Ping timeout", configured(PING, families.HEARTBEAT_TIMEOUT), Unit.SECONDS),
     )
 
 

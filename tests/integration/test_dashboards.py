@@ -1,9 +1,10 @@
 """A real Prometheus takes every query of the dashboards, and has data for it."""
 
+import asyncio
 import json
 import subprocess
+import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +41,9 @@ class Watched:
 
 
 @pytest.fixture
-async def watched(lab: Lab) -> AsyncIterator[Watched]:
+async def watched(lab: Lab) -> Watched:
     """Let a probe live through a little trouble under the eyes of Prometheus."""
-    target = await lab.target()
+    (target,) = await lab.targets(1)
     monitor = await lab.monitor(
         [
             talo_probe("game", target.url, ping={"interval": "300ms", "timeout": "250ms"}),
@@ -57,16 +58,15 @@ async def watched(lab: Lab) -> AsyncIterator[Watched]:
     (first, _) = _seen(prometheus)
     await target.put(refuse=True)
     await target.act("reset")
-    await monitor.until(lambda scrape: scrape.probe("game").failures.get("tcp_refused", 0) >= 2)
+    await monitor.until(lambda scrape: sum(scrape.probe("game").failures.values()) >= 2)
     await target.heal()
     await monitor.until(lambda scrape: scrape.probe("game").up and scrape.probe("chat").up)
 
-    def long_enough() -> bool:
-        up = f"min_over_time(min (ws_probe_up)[{SECONDS_OF_DATA}s:1s]) == 1"
-        return bool(prometheus.instant(up, _now(prometheus)))
-
-    await wait_until(long_enough, what=f"{SECONDS_OF_DATA} s of health")
-    yield Watched(prometheus, address, first, _now(prometheus))
+    healthy = f"sum_over_time(min (ws_probe_up)[{SECONDS_OF_DATA}s:1s]) >= {SECONDS_OF_DATA}"
+    await wait_until(
+        lambda: prometheus.instant(healthy, time.time()), what=f"{SECONDS_OF_DATA} s of health"
+    )
+    return Watched(prometheus, address, first, time.time())
 
 
 async def _prometheus(lab: Lab, monitor: Monitor) -> str:
@@ -89,15 +89,9 @@ async def _prometheus(lab: Lab, monitor: Monitor) -> str:
 def _seen(prometheus: Prometheus) -> list[float]:
     """Return when each probe was scraped last."""
     try:
-        return [series.last for series in prometheus.instant("timestamp(ws_probe_up)", 0)]
+        return [series.last for series in prometheus.instant("timestamp(ws_probe_up)", time.time())]
     except QueryError:
         return []
-
-
-def _now(prometheus: Prometheus) -> float:
-    """Return the time by Prometheus' own clock."""
-    (answer,) = prometheus.instant("max(timestamp(up))", 0)
-    return answer.last
 
 
 def test_promtool_takes_every_query(tmp_path: Path) -> None:
@@ -133,17 +127,18 @@ async def test_every_query_returns_data(watched: Watched) -> None:
     assert not silent & happened
 
 
+def _draw(*options: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [DRAW, *options], capture_output=True, text=True, timeout=100, check=False
+    )
+
+
 async def test_the_dashboards_are_drawn(watched: Watched, tmp_path: Path) -> None:
-    """One picture for each, of the size that its panels need."""
-    drawn = subprocess.run(
-        [
-            *(DRAW, "--prometheus", watched.address, "--scrape-interval", "1s"),
-            *("--since", "60s", "--until", str(watched.end), "--out", tmp_path / "drawn"),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
+    """One picture for each, with something on it."""
+    drawn = await asyncio.to_thread(
+        _draw,
+        *("--prometheus", watched.address, "--scrape-interval", "1s"),
+        *("--since", "60s", "--until", str(watched.end), "--out", tmp_path / "drawn"),
     )
     assert drawn.returncode == 0, drawn.stderr
     pictures = [Path(line) for line in drawn.stdout.splitlines()]
@@ -156,13 +151,7 @@ async def test_the_dashboards_are_drawn(watched: Watched, tmp_path: Path) -> Non
 def test_drawing_without_prometheus_says_so_in_one_line(tmp_path: Path) -> None:
     """No traceback for a wrong address."""
     (port,) = free_ports(1)
-    drawn = subprocess.run(
-        [DRAW, "--prometheus", f"http://127.0.0.1:{port}", "--out", tmp_path],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    drawn = _draw("--prometheus", f"http://127.0.0.1:{port}", "--out", tmp_path)
     assert drawn.returncode == 1
     assert drawn.stderr.startswith("draw-dashboards: no answer from http://127.0.0.1")
     assert drawn.stderr.count("\n") == 1
