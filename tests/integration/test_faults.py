@@ -32,7 +32,7 @@ from tests.integration.harness.movements import ALWAYS, movements
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BEATS = {
+BEATS: Mapping[str, Any] = {
     "interval": "500ms",
     "timeout": "450ms",
     "ping": {"interval": "500ms", "timeout": "450ms"},
@@ -47,7 +47,7 @@ CALM = "no-fault"
 PATIENT = 1000
 """A threshold that no row reaches: the connection stays, and so does `up`."""
 
-ABORT = ("abort", {})
+ABORT: tuple[str, Mapping[str, Any]] = ("abort", {})
 """Ends the connection, for faults that only a new one meets."""
 
 RECONNECT = {"attempts", "message.aborted", "ping.aborted"} | {

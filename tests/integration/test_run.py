@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.integration.harness import (
     WS_MONITOR,
     Lab,
     Monitor,
+    Scrape,
     TargetHandle,
     config_of,
     free_ports,
@@ -74,6 +76,11 @@ async def ready_monitor(lab: Lab, target: TargetHandle, count: int = 1) -> Monit
     monitor = await lab.monitor([talo_probe(f"p{n}", target.url) for n in range(count)])
     await monitor.until(lambda scrape: all(scrape.probe(name).up for name in scrape.probes))
     return monitor
+
+
+def back_after(attempt: int, scrape: Scrape) -> bool:
+    """Whether the probe is up by a later attempt to connect."""
+    return scrape.probe("p0").attempts > attempt and scrape.probe("p0").up
 
 
 class TestStart:
@@ -287,11 +294,7 @@ class TestLog:
         monitor = await ready_monitor(lab, target)
         for attempt in range(1, 12):
             await target.act("abort")
-            await monitor.until(
-                lambda scrape, so_far=attempt: (
-                    scrape.probe("p0").attempts > so_far and scrape.probe("p0").up
-                )
-            )
+            await monitor.until(partial(back_after, attempt))
         lines = [line for line in monitor.log() if line.get("probe") == "p0"]
         assert len(lines) <= 14, lines
         counters = await wait_until(target.counters)

@@ -54,9 +54,10 @@ class Lab:
     async def targets(self, count: int, **settings: Any) -> list[TargetHandle]:
         """Start many targets in one process, with `TargetSettings` of one's own."""
         settings = {"ticket_points": 100_000, **settings}
-        process = self.program(
-            sys.executable,
-            *("-m", "tests.integration.harness.target_farm", str(count), json.dumps(settings)),
+        process = self.module(
+            "tests.integration.harness.target_farm",
+            str(count),
+            json.dumps(settings),
             name="targets",
         )
         ports = json.loads(await process.first_line())
@@ -69,6 +70,10 @@ class Lab:
         program = Program(command, self.directory, self._name(name), env)
         self.programs.append(program)
         return program
+
+    def module(self, module: str, *arguments: str, name: str = "module") -> Program:
+        """Start a Python module as a program, in this interpreter's environment."""
+        return self.program(sys.executable, "-m", module, *arguments, name=name)
 
     def write(self, config: str | dict[str, Any]) -> Path:
         """Write a config file of its own name."""

@@ -35,15 +35,15 @@ class Watch:
             within: seconds.
             probe: whose figures are shown when it takes too long.
         """
-        scrape: Scrape | None = None
         # A page that is being fetched may be older than the question.
         await self._another()
+        scrape = await self._another()
         try:
             async with asyncio.timeout(within):
-                while not check(scrape := await self._another()):
-                    pass
+                while not check(scrape):
+                    scrape = await self._another()
         except TimeoutError:
-            state = str(scrape.probe(probe)) if scrape and probe else ""
+            state = str(scrape.probe(probe)) if probe else ""
             raise AssertionError(f"{what}: not within {within:g} s\n{state}") from None
         return scrape
 
