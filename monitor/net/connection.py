@@ -266,14 +266,20 @@ class Connection(ClientConnection):
         self._left_over = sock.filled and sock.arrived <= self._blind_until and sock.has_unread()
 
     def _arrived(self, frames: list[WireFrame]) -> None:
-        """Deliver the frames of one read. Only the last one surely came with the last bytes."""
+        """Deliver the frames of one read. Only the last one may be known to end its last bytes."""
         at = self.sock.arrived
         blind = self._blind_since
         exact = Arrival(at, at)
         bounded = exact if blind is None else Arrival(at, min(blind, at))
         for frame in frames[:-1]:
             self._deliver(frame, bounded)
-        self._deliver(frames[-1], exact if self.sock.stamped else bounded)
+        self._deliver(frames[-1], exact if self.sock.stamped and self._read_all() else bounded)
+
+    def _read_all(self) -> bool:
+        """Whether nothing came after the last frame: the kernel stamps the latest bytes of all."""
+        return not (
+            self.sock.filled or self.protocol.reader.buffer or _undeciphered(self.transport)
+        )
 
     def _deliver(self, frame: WireFrame, arrival: Arrival) -> None:
         if self._receiver is None:
@@ -305,3 +311,9 @@ class Connection(ClientConnection):
     def _end(self) -> None:
         if not self.ended.done():
             self.ended.set_result(None)
+
+
+def _undeciphered(transport: asyncio.BaseTransport) -> int:
+    """How many bytes of a TLS record have come that is not whole yet; asyncio tells nobody."""
+    layer = getattr(transport, "_ssl_protocol", None)
+    return getattr(getattr(layer, "_incoming", None), "pending", 0)

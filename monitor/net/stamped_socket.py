@@ -38,14 +38,22 @@ class StampedSocket(socket.socket):
         filled: whether they filled the buffer, so that more may wait.
     """
 
-    __slots__ = ("arrived", "filled", "kernel_stamps", "read_at", "sent_at", "stamped")
+    __slots__ = (
+        "_emptied_at",
+        "arrived",
+        "filled",
+        "kernel_stamps",
+        "read_at",
+        "sent_at",
+        "stamped",
+    )
 
     def __init__(self, family: int) -> None:
         super().__init__(family, socket.SOCK_STREAM)
         self.settimeout(0.0)
         self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.kernel_stamps = self._enable_stamps()
-        self.sent_at = self.arrived = self.read_at = time.monotonic()
+        self.sent_at = self.arrived = self.read_at = self._emptied_at = time.monotonic()
         self.stamped = self.filled = False
 
     def send(self, data: bytes | bytearray | memoryview, flags: int = 0, /) -> int:  # type: ignore[override] # asyncio passes only these
@@ -57,16 +65,14 @@ class StampedSocket(socket.socket):
         """Receive at most `READ_SIZE` bytes, and note when they arrived."""
         size = min(size, READ_SIZE)
         data, ancillary, _, _ = self.recvmsg(size, _ANCILLARY_SPACE, flags)
-        self._note_arrival(ancillary)
-        self.filled = len(data) == size
+        self._note_arrival(ancillary, filled=len(data) == size)
         return data
 
     def recv_into(self, buffer: memoryview, size: int = 0, flags: int = 0, /) -> int:  # type: ignore[override] # asyncio passes only these
         """Receive into a buffer, and note when the bytes arrived."""
         view = buffer[: size or READ_SIZE]
         count, ancillary, _, _ = self.recvmsg_into([view], _ANCILLARY_SPACE, flags)
-        self._note_arrival(ancillary)
-        self.filled = count == len(view)
+        self._note_arrival(ancillary, filled=count == len(view))
         return count
 
     def has_unread(self) -> bool:
@@ -85,8 +91,10 @@ class StampedSocket(socket.socket):
             return False
         return True
 
-    def _note_arrival(self, ancillary: list[tuple[int, int, bytes]]) -> None:
-        before = self.read_at
+    def _note_arrival(self, ancillary: list[tuple[int, int, bytes]], *, filled: bool) -> None:
+        if not self.filled:
+            self._emptied_at = self.read_at
+        self.filled = filled
         self.read_at = self.arrived = time.monotonic()
         self.stamped = False
         for level, kind, payload in ancillary:
@@ -94,8 +102,8 @@ class StampedSocket(socket.socket):
                 seconds, nanoseconds = _TIMESPEC.unpack(payload)
                 age = (time.time_ns() - seconds * 1_000_000_000 - nanoseconds) / 1e9
                 arrived = self.read_at - age
-                # Bytes cannot have come before the read that left none, nor after this one. A
+                # Bytes cannot have come before a read that left none, nor after this one. A
                 # stamp that says so was taken under another setting of the wall clock.
-                if before - _SAME_MOMENT <= arrived <= self.read_at + _SAME_MOMENT:
+                if self._emptied_at - _SAME_MOMENT <= arrived <= self.read_at + _SAME_MOMENT:
                     self.arrived = min(arrived, self.read_at)
                     self.stamped = True

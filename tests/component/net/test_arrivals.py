@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from monitor.dialects.dialect import Frame
+from monitor.net import stamped_socket
 from monitor.net.stamped_socket import StampedSocket
 from tests.component.net.clients import Client
 from tests.component.net.conftest import Serve
@@ -174,3 +175,61 @@ async def test_unread_bytes_are_known_to_have_come_in_time(
     assert connection.unread_since(time.monotonic())
     await received.until(1)
     assert not connection.unread_since(time.monotonic())
+
+
+async def test_a_backlog_that_takes_several_reads_is_in_doubt_to_its_end(
+    serve: Serve, client: Client, scheme: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first read after a hold tells that we were away; the others would not by themselves."""
+    parts, each, size = 3, 5, 2000
+    monkeypatch.setattr(stamped_socket, "READ_SIZE", 8192)
+    spans: list[Span] = []
+    sent = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        peer.read_frame()
+        for _ in range(parts):
+            spans.extend(peer.send(frame(TEXT, b"x" * size)) for _ in range(each))
+            time.sleep(0.1)
+        sent.set()
+        peer.wait_end()
+
+    server = serve(script, **scheme["serve"])
+    connection, received = await client.connect(server.port, **scheme["dial"])
+    connection.send(Frame(b"go"))
+    assert sent.wait(PATIENCE)
+    read_at = time.monotonic()
+    await received.until(parts * each)
+    for arrival, span in zip(received.arrivals, spans, strict=True):
+        assert arrival.earliest - SLACK < span.after
+        assert span.before - SLACK < arrival.at
+    in_doubt = [arrival for arrival in received.arrivals if arrival.earliest < arrival.at]
+    assert len(in_doubt) >= parts * each - 1
+    assert all(arrival.earliest < read_at for arrival in in_doubt)
+
+
+async def test_what_came_after_an_echo_and_is_not_whole_yet_does_not_date_it(
+    serve: Serve, client: Client, scheme: dict[str, Any]
+) -> None:
+    """The kernel's one stamp is that of the latest bytes, and those are another message's."""
+    spans: list[Span] = []
+    sent = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        peer.read_frame()
+        spans.append(peer.send(frame(TEXT, b"echo")))
+        time.sleep(HOLD)
+        peer.send(frame(TEXT, b"x" * 1000)[:500])
+        sent.set()
+        peer.wait_end()
+
+    server = serve(script, **scheme["serve"])
+    connection, received = await client.connect(server.port, **scheme["dial"])
+    connection.send(Frame(b"beat"))
+    assert sent.wait(PATIENCE)
+    await received.until(1)
+    (echo,) = received.arrivals
+    assert echo.earliest - SLACK < spans[0].after
+    assert spans[0].before - SLACK < echo.at

@@ -107,3 +107,51 @@ def test_it_is_a_selector_like_any_other() -> None:
         assert watch.select(0) == []
         theirs.send(b"x")
         assert [key.data for key, _ in watch.select(0)] == ["ours"]
+
+
+class TestReads:
+    """Since when what is read may have waited."""
+
+    def watch(self, *looks: float) -> LoopWatch:
+        """A watch that began at 100 and looked at these times, without waiting."""
+        watch = LoopWatch(Clock(100.0, *(time for look in looks for time in (look, look))))
+        for _ in looks:
+            watch.select(0)
+        return watch
+
+    def test_a_prompt_read_after_a_prompt_look_has_not_waited(self) -> None:
+        with self.watch(100.0, 100.01) as watch:
+            assert watch.unseen_since(100.011) is None
+
+    def test_a_prompt_read_after_a_late_look_may_have_waited_since_the_look_before(self) -> None:
+        with self.watch(100.0, 105.0) as watch:
+            assert watch.unseen_since(105.001) == 100.0
+
+    def test_a_late_read_after_a_prompt_look_may_have_waited_since_the_look_before(self) -> None:
+        """The loop was held between the two: the look had found it, or it came later."""
+        with self.watch(100.0, 100.01) as watch:
+            assert watch.unseen_since(105.0) == 100.0
+
+    def test_a_late_read_after_a_late_look_may_have_waited_since_before_both(self) -> None:
+        with self.watch(100.0, 105.0) as watch:
+            assert watch.unseen_since(110.0) == 100.0
+
+
+def test_a_process_that_was_stopped_in_its_sleep_looks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a stop interrupted knows only of what there was before it."""
+    ours, theirs = socket.socketpair()
+    parent = LoopWatch.__mro__[1]
+    really = parent.select
+
+    def interrupted(watch: LoopWatch, timeout: float | None) -> object:
+        if timeout == 0:
+            return really(watch, 0)
+        theirs.send(b"x")
+        return []
+
+    monkeypatch.setattr(parent, "select", interrupted)
+    with LoopWatch(Clock(100.0, 100.0, 160.0)) as watch, ours, theirs:
+        watch.register(ours, 1)
+        assert len(watch.select(1.0)) == 1

@@ -46,6 +46,13 @@ def sock(clocks: Clocks) -> Iterator[StampedSocket]:
         yield sock
 
 
+def note(
+    sock: StampedSocket, ancillary: list[tuple[int, int, bytes]], *, filled: bool = False
+) -> None:
+    """Have the socket read something that came with this, and that filled the buffer or not."""
+    sock._note_arrival(ancillary, filled=filled)
+
+
 def stamp(wall: float) -> tuple[int, int, bytes]:
     """What the kernel puts beside bytes that arrived at this time of its wall clock."""
     seconds, rest = divmod(round(wall * 1e9), 1_000_000_000)
@@ -54,7 +61,7 @@ def stamp(wall: float) -> tuple[int, int, bytes]:
 
 def test_a_stamp_tells_how_long_ago_the_bytes_came(sock: StampedSocket, clocks: Clocks) -> None:
     """Its age is taken from the monotonic time of the read."""
-    sock._note_arrival([stamp(clocks.wall - 0.25)])
+    note(sock, [stamp(clocks.wall - 0.25)])
     assert sock.stamped
     assert sock.arrived == pytest.approx(50.75, abs=1e-6)
     assert sock.read_at == 51.0
@@ -62,16 +69,14 @@ def test_a_stamp_tells_how_long_ago_the_bytes_came(sock: StampedSocket, clocks: 
 
 def test_without_a_stamp_the_time_of_the_read_stands_in(sock: StampedSocket) -> None:
     """And it is said so."""
-    sock._note_arrival([])
+    note(sock, [])
     assert (sock.arrived, sock.stamped) == (51.0, False)
 
 
 def test_another_message_of_the_kernel_is_no_stamp(sock: StampedSocket, clocks: Clocks) -> None:
     """Only the one that was asked for is."""
     _, _, payload = stamp(clocks.wall - 0.25)
-    sock._note_arrival(
-        [(socket.SOL_SOCKET, 29, payload), (socket.IPPROTO_TCP, SO_TIMESTAMPNS, payload)]
-    )
+    note(sock, [(socket.SOL_SOCKET, 29, payload), (socket.IPPROTO_TCP, SO_TIMESTAMPNS, payload)])
     assert (sock.arrived, sock.stamped) == (51.0, False)
 
 
@@ -81,7 +86,7 @@ def test_a_wall_clock_that_was_set_forward_makes_no_bytes_older_than_the_read_be
     """They would have been read then."""
     arrival = stamp(clocks.wall)
     clocks.wall += 3600
-    sock._note_arrival([arrival])
+    note(sock, [arrival])
     assert (sock.arrived, sock.stamped) == (51.0, False)
 
 
@@ -91,13 +96,13 @@ def test_a_wall_clock_that_was_set_back_makes_no_bytes_come_from_the_future(
     """Not even a second."""
     arrival = stamp(clocks.wall)
     clocks.wall -= 1
-    sock._note_arrival([arrival])
+    note(sock, [arrival])
     assert (sock.arrived, sock.stamped) == (51.0, False)
 
 
 def test_two_clocks_may_differ_by_a_hair(sock: StampedSocket, clocks: Clocks) -> None:
     """A stamp a moment ahead counts, and is not let into the future."""
-    sock._note_arrival([stamp(clocks.wall + 0.0005)])
+    note(sock, [stamp(clocks.wall + 0.0005)])
     assert (sock.arrived, sock.stamped) == (51.0, True)
 
 
@@ -105,9 +110,9 @@ def test_bytes_may_come_right_before_the_read_before_ends(
     sock: StampedSocket, clocks: Clocks
 ) -> None:
     """The time of a read is taken after it."""
-    sock._note_arrival([])
+    note(sock, [])
     clocks.go_on(1)
-    sock._note_arrival([stamp(clocks.wall - 1.0005)])
+    note(sock, [stamp(clocks.wall - 1.0005)])
     assert sock.stamped
     assert sock.arrived == pytest.approx(50.9995, abs=1e-6)
 
@@ -117,16 +122,31 @@ def test_each_read_is_judged_by_the_one_right_before_it(
 ) -> None:
     """Not by the first one."""
     clocks.go_on(10)
-    sock._note_arrival([])
+    note(sock, [])
     clocks.go_on(1)
-    sock._note_arrival([stamp(clocks.wall - 5)])
+    note(sock, [stamp(clocks.wall - 5)])
     assert (sock.arrived, sock.stamped) == (62.0, False)
+
+
+def test_bytes_may_come_before_a_read_that_left_some(sock: StampedSocket, clocks: Clocks) -> None:
+    """One that filled its buffer; what came before the one that emptied it cannot be here."""
+    clocks.go_on(10)
+    note(sock, [], filled=True)
+    clocks.go_on(1)
+    note(sock, [stamp(clocks.wall - 5)], filled=True)
+    assert (sock.arrived, sock.stamped) == (pytest.approx(57, abs=1e-6), True)
+    clocks.go_on(1)
+    note(sock, [stamp(clocks.wall - 14)])
+    assert (sock.arrived, sock.stamped) == (63.0, False)
+    clocks.go_on(1)
+    note(sock, [stamp(clocks.wall - 2)])
+    assert not sock.stamped
 
 
 def test_a_stamp_is_not_carried_over_to_the_next_read(sock: StampedSocket, clocks: Clocks) -> None:
     """Every read says for itself."""
-    sock._note_arrival([stamp(clocks.wall)])
-    sock._note_arrival([])
+    note(sock, [stamp(clocks.wall)])
+    note(sock, [])
     assert not sock.stamped
 
 
