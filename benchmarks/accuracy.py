@@ -1,7 +1,8 @@
 """Accuracy: every round trip that we report, against a packet capture of the same packets.
 
 Both the monitor and a program that measures in the usual way, around `send()` and `recv()`, run
-side by side against one echo server each, captured by `dumpcap` on loopback. Error = ours - capture.
+side by side against one echo server each, captured by `dumpcap` on
+loopback. Error = ours - capture.
 """
 
 from __future__ import annotations
