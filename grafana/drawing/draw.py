@@ -19,7 +19,7 @@ from grafana.drawing.values import color
 from grafana.queries import DEFAULTS, dashboards, panels
 from monitor.metrics import families
 
-COLORS = 96
+COLORS = 256
 ONE_PROBE = "ws-monitor-probe"
 
 
