@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Protocol
 
 from monitor.metrics.numbers import write_bound
 
-Part = tuple[str, dict[str, str]]
+Part = tuple[str, tuple[tuple[str, str], ...]]
 """What one line adds to its family's name and to the labels of its child."""
 
-SINGLE: tuple[Part, ...] = (("", {}),)
+SINGLE: tuple[Part, ...] = (("", ()),)
 
 
 class Valued(Protocol):
@@ -27,8 +28,8 @@ class Valued(Protocol):
         ...
 
     @property
-    def parts(self) -> Sequence[Part]:
-        """One part for each line."""
+    def parts(self) -> tuple[Part, ...]:
+        """One part for each line; equal ones are shared."""
         ...
 
     def values(self) -> Sequence[float]:
@@ -68,6 +69,12 @@ class Reading:
         return () if self.value is None else (self.value,)
 
 
+@lru_cache(64)
+def _histogram_parts(bounds: tuple[float, ...]) -> tuple[Part, ...]:
+    buckets = [("_bucket", (("le", write_bound(bound)),)) for bound in (*bounds, float("inf"))]
+    return (*buckets, ("_count", ()), ("_sum", ()))
+
+
 class Histogram:
     """Observations by upper bound; `bounds` ascend and do not include infinity.
 
@@ -89,11 +96,9 @@ class Histogram:
         self.value += 1
 
     @property
-    def parts(self) -> Sequence[Part]:
+    def parts(self) -> tuple[Part, ...]:
         """The buckets with +Inf, the count, the sum."""
-        bounds = (*self._bounds, float("inf"))
-        buckets = [("_bucket", {"le": write_bound(bound)}) for bound in bounds]
-        return [*buckets, ("_count", {}), ("_sum", {})]
+        return _histogram_parts(self._bounds)
 
     def values(self) -> Sequence[float]:
         """Return the cumulative buckets, the count, the sum."""

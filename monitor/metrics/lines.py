@@ -1,113 +1,199 @@
-"""The lines of one family for one probe, with everything cached that does not change.
+"""The lines of one family for one probe, written from a template that alike probes share.
 
-A line is a prefix, name and labels, that never changes, and a number that seldom does: between
-two scrapes a probe beats once or twice, and most of its counters stand still. The text format and
-OpenMetrics write sample lines alike; only the headers differ. What comes out is what
-`prometheus_client` writes for the same samples, byte for byte.
+A line is name and labels, which seldom change, and a number. What alike probes have in common, all
+but the values of the labels that the config gives and the numbers, is kept once, however many
+they are. The text format and OpenMetrics write sample lines alike; only the headers differ. What
+comes out is what `prometheus_client` writes for the same samples, byte for byte.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import chain
 from operator import attrgetter, is_
+from typing import TypeVar
 
 from prometheus_client.samples import Sample
 
-from monitor.metrics.cells import Valued
+from monitor.metrics.cells import Cell, Part, Reading, Valued
 from monitor.metrics.families import Family
 from monitor.metrics.numbers import write_number
 
+T = TypeVar("T")
+
 VALUE = attrgetter("value")
 ABSENT = partial(is_, None)
+
+SHAPES = 4096
+"""So many templates are kept: a fleet of alike probes needs some forty."""
+
+FILLED = 1024
+"""So many templates are kept with their numbers: most families stand still in most probes."""
 
 Child = tuple[Family, tuple[str, ...], Valued]
 """A family, the values of its extra labels, and the cell that holds the value."""
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The labels that all lines of one probe share."""
+
+    names: tuple[str, ...]
+    values: tuple[str, ...]
+    escaped: tuple[str, ...]
+
+
+def make_base(labels: Mapping[str, str]) -> Base:
+    """Return labels in the order of their names, as they are and as lines have them."""
+    names = tuple(sorted(labels))
+    values = tuple(printable(labels[name]) for name in names)
+    return Base(names, values, tuple(map(_escape, values)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """The lines of one family with places for numbers, and in the result for the base labels."""
+
+    text: str
+    count: int
+
+
+@lru_cache(FILLED)
+def _filled(template: Template, numbers: tuple[float, ...]) -> str:
+    """Return a template's lines with their numbers; those that never change are shared by all."""
+    return template.text % tuple(map(write_number, numbers))
+
+
+@lru_cache(SHAPES)
+def _template(
+    family: Family,
+    names: tuple[str, ...],
+    children: tuple[tuple[tuple[str, ...], tuple[Part, ...]], ...],
+) -> Template:
+    """Return the template for children, each given by its extra labels and its parts."""
+    lines = [
+        _with_places(family.name + suffix, names, {**_extra(family, extra), **dict(more)})
+        for extra, parts in children
+        for suffix, more in parts
+    ]
+    return Template("".join(lines), len(lines))
+
+
+def _with_places(name: str, names: tuple[str, ...], labels: Mapping[str, str]) -> str:
+    places = dict.fromkeys(names, "%%s")
+    given = {label: _escape(value).replace("%", "%%%%") for label, value in labels.items()}
+    pairs = ",".join(f'{label}="{value}"' for label, value in sorted({**places, **given}.items()))
+    return f"{name}{{{pairs}}} %s\n" if pairs else f"{name} %s\n"
+
+
+def _extra(family: Family, extra: tuple[str, ...]) -> dict[str, str]:
+    return dict(zip(family.labels, map(printable, extra), strict=True))
+
+
 class Lines:
     """The lines of one family; `base` are the labels that all its children share."""
 
-    __slots__ = ("_base", "_cells", "_extras", "_family", "_seen", "_template", "_text")
+    __slots__ = (
+        "_absent",
+        "_base",
+        "_cells",
+        "_extras",
+        "_family",
+        "_optional",
+        "_plain",
+        "_template",
+    )
 
-    def __init__(self, family: Family, base: Mapping[str, str]) -> None:
+    def __init__(self, family: Family, base: Base | Mapping[str, str]) -> None:
         self._family = family
-        self._base = base
-        self._extras: list[tuple[str, ...]] = []
-        self._cells: list[Valued] = []
-        self._seen: list[float | None] = []
-        self._template = ""
-        self._text = b""
+        self._base = base if isinstance(base, Base) else make_base(base)
+        self._extras: tuple[tuple[str, ...], ...] = ()
+        self._cells: tuple[Valued, ...] = ()
+        self._absent: tuple[bool, ...] = ()
+        self._optional = False
+        self._plain = True
+        self._template: Template | None = None
 
     def clear(self) -> None:
         """Drop all children: their labels have changed."""
-        self._extras.clear()
-        self._cells.clear()
-        self._forget()
+        self._extras = ()
+        self._cells = ()
+        self._template = None
 
     def add(self, extra: tuple[str, ...], cell: Valued) -> None:
         """Add a child with the values of the family's extra labels."""
-        self._extras.append(extra)
-        self._cells.append(cell)
-        self._forget()
+        self.add_all((extra,), (cell,))
+
+    def add_all(self, extras: Iterable[tuple[str, ...]], cells: Iterable[Valued]) -> None:
+        """Add children: for each the values of the family's extra labels, and its cell."""
+        self._extras = _shared((*self._extras, *extras))
+        self._cells = (*self._cells, *cells)
+        self._optional = any(isinstance(cell, Reading) for cell in self._cells)
+        self._plain = all(isinstance(cell, Cell) for cell in self._cells)
+        self._template = None
+
+    def _fitting(self) -> Template:
+        """Return the template for those cells that have something to tell."""
+        absent = tuple(map(ABSENT, map(VALUE, self._cells)))
+        if self._template is None or absent != self._absent:
+            present = zip(self._extras, self._cells, absent, strict=True)
+            shown = tuple((extra, cell.parts) for extra, cell, gone in present if not gone)
+            self._template = _template(self._family, self._base.names, shown)
+            self._absent = absent
+        return self._template
 
     def render(self) -> bytes:
         """Return the lines as they are exposed."""
-        seen = list(map(VALUE, self._cells))
-        if seen != self._seen:
-            if list(map(ABSENT, seen)) != list(map(ABSENT, self._seen)):
-                self._template = self._fill_in()
-            self._seen = seen
-            values = chain.from_iterable([cell.values() for cell in self._cells])
-            self._text = (self._template % tuple(map(write_number, values))).encode()
-        return self._text
+        template = self._template
+        if template is None or self._optional:
+            template = self._fitting()
+        if self._plain:
+            numbers = tuple(map(VALUE, self._cells))
+        else:
+            numbers = tuple(chain.from_iterable([cell.values() for cell in self._cells]))
+        text = _filled(template, numbers)
+        return (text % (self._base.escaped * template.count)).encode()
 
     def samples(self) -> Iterator[Sample]:
         """Return the same as samples, for `prometheus_client` to write."""
+        base = dict(zip(self._base.names, self._base.values, strict=True))
         for extra, cell in zip(self._extras, self._cells, strict=True):
-            series = self._series(extra, cell)
+            labels = {**base, **_extra(self._family, extra)}
             # A cell that has nothing to tell yet has labels and no value.
-            for (name, labels), value in zip(series, cell.values(), strict=False):
-                yield Sample(name, labels, value)
-
-    def _forget(self) -> None:
-        """Have the next rendering begin anew."""
-        self._seen = []
-        self._text = b""
-
-    def _fill_in(self) -> str:
-        """Return the lines with a place for each number."""
-        prefixes = (_prefix(sample.name, sample.labels) for sample in self.samples())
-        return "".join(f"{prefix.replace('%', '%%')}%s\n" for prefix in prefixes)
-
-    def _series(self, extra: tuple[str, ...], cell: Valued) -> Iterator[tuple[str, dict[str, str]]]:
-        values = map(printable, extra)
-        labels = {**self._base, **dict(zip(self._family.labels, values, strict=True))}
-        for suffix, more in cell.parts:
-            yield self._family.name + suffix, {**labels, **more}
+            for (suffix, more), value in zip(cell.parts, cell.values(), strict=False):
+                yield Sample(self._family.name + suffix, {**labels, **dict(more)}, value)
 
 
 def gather(
-    families: Sequence[Family], children: Iterable[Child], base: Mapping[str, str]
+    families: Sequence[Family], children: Iterable[Child], base: Base | Mapping[str, str]
 ) -> dict[Family, Lines]:
     """Return the lines of the given families, children in the order in which they come."""
-    base = {label: printable(value) for label, value in base.items()}
-    lines = {family: Lines(family, base) for family in families}
+    base = base if isinstance(base, Base) else make_base(base)
+    found: dict[Family, tuple[list[tuple[str, ...]], list[Valued]]] = {
+        family: ([], []) for family in families
+    }
     for family, extra, cell in children:
-        if family in lines:
-            lines[family].add(extra, cell)
+        if family in found:
+            extras, cells = found[family]
+            extras.append(extra)
+            cells.append(cell)
+    lines = {family: Lines(family, base) for family in families}
+    for family, (extras, cells) in found.items():
+        lines[family].add_all(extras, cells)
     return lines
+
+
+@lru_cache(SHAPES)
+def _shared(key: tuple[T, ...]) -> tuple[T, ...]:
+    """Return one tuple for all that are equal."""
+    return key
 
 
 def printable(value: str) -> str:
     """Return what UTF-8 can carry of a label value: half a surrogate would spoil every scrape."""
     return value.encode("utf-8", "replace").decode()
-
-
-def _prefix(name: str, labels: Mapping[str, str]) -> str:
-    pairs = ",".join(f'{label}="{_escape(value)}"' for label, value in sorted(labels.items()))
-    return f"{name}{{{pairs}}} " if pairs else f"{name} "
 
 
 def _escape(value: str) -> str:

@@ -363,9 +363,6 @@ class ProbeSeries:
         if event.proven:
             for beats in self._beats.values():
                 beats.consecutive_missed.value = 0
-        if event.proven:
-            for beats in self._beats.values():
-                beats.consecutive_missed.value = 0
 
     def _disconnected(self, event: Disconnected) -> None:
         self._life.closed()
