@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -226,7 +225,7 @@ class Service:
         )
         series = self._exposition.add(identity, traffic, availability)
         narrator = Narrator(config.name, endpoint)
-        sinks: list[Sink] = [series, narrator, self._own_figures()]
+        sinks: list[Sink] = [series, narrator, self._own_figures]
         if self._trace is not None:
             sinks.append(self._trace.of(config.name))
 
@@ -236,19 +235,12 @@ class Service:
 
         return Observer(sink, lambda: self._exposition.remove(config.name))
 
-    def _own_figures(self) -> Sink:
-        """What the probes' events say about the monitor itself."""
-        monitor = self._exposition.monitor
-        tell: dict[type, Callable[[Any], None]] = {
-            Sent: lambda event: monitor.beat_slip.observe(event.slip),
-            Crashed: lambda _: monitor.crashed(),
-        }
-
-        def sink(event: Event) -> None:
-            if type(event) in tell:
-                tell[type(event)](event)
-
-        return sink
+    def _own_figures(self, event: Event) -> None:
+        """Note what a probe's event says about the monitor itself."""
+        if isinstance(event, Sent):
+            self._exposition.monitor.beat_slip.observe(event.slip)
+        elif isinstance(event, Crashed):
+            self._exposition.monitor.crashed()
 
     def _away(self, seconds: float) -> None:
         self._exposition.monitor.stalled(seconds)

@@ -7,7 +7,7 @@ limited, and the next one that gets through says how many did not.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
@@ -57,29 +57,20 @@ class Narrator:
     """Writes one probe's lines. Call it with each event."""
 
     def __init__(self, probe: str, endpoint: str) -> None:
-        self._log = structlog.get_logger().bind(probe=probe, endpoint=endpoint)
+        self._names = {"probe": probe, "endpoint": endpoint}
         self._budget = LineBudget()
         self._open_end: dict[str, Any] = {}
-        self._tell: Mapping[type, Callable[[Any], None]] = {
-            Dialing: self._dialing,
-            DialFailed: self._dial_failed,
-            Opened: self._opened,
-            Ready: self._ready,
-            Disconnected: self._disconnected,
-            Waiting: self._waiting,
-            UpChanged: self._up_changed,
-            Missed: self._missed,
-            Late: self._late,
-            Notice: self._notice,
-            Crashed: self._crashed,
-            Stopped: self._stopped,
-        }
+
+    @property
+    def _log(self) -> Any:
+        """Bound when there is something to say: a bound logger for each probe is a kilobyte."""
+        return structlog.get_logger().bind(**self._names)
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        tell = self._tell.get(type(event))
+        tell = self._TELL.get(type(event))
         if tell is not None:
-            tell(event)
+            tell(self, event)
 
     def _write(self, level: str, at: float, message: str, **fields: object) -> None:
         if not self._budget.admit(at):
@@ -153,3 +144,18 @@ class Narrator:
 
     def _stopped(self, event: Stopped) -> None:
         self._write("info", event.at, "no longer watched")
+
+    _TELL: ClassVar[Mapping[type, Callable[[Any, Any], None]]] = {
+        Dialing: _dialing,
+        DialFailed: _dial_failed,
+        Opened: _opened,
+        Ready: _ready,
+        Disconnected: _disconnected,
+        Waiting: _waiting,
+        UpChanged: _up_changed,
+        Missed: _missed,
+        Late: _late,
+        Notice: _notice,
+        Crashed: _crashed,
+        Stopped: _stopped,
+    }
