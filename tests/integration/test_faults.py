@@ -626,14 +626,18 @@ async def test_no_series_is_lost_or_born_twice(performance: Performance) -> None
     assert set(counts.values()) == {counts[CALM]}
 
 
+OF_AN_EVENT = ("ws_probe_disconnects", "ws_probe_info", "ws_probe_tcp_rtt")
+"""Families with labels of an event, or without a value until the next look at the path."""
+
+
 def series_of(scrape: Scrape, probe: str) -> frozenset[str]:
-    """Return the names and labels of a probe's series, except those with labels of an event."""
+    """Return the names and labels of a probe's series, as far as all probes have the same."""
+    label = f'probe="{probe}"'
     lines = [line.rpartition(" ")[0] for line in scrape.text.splitlines()]
     return frozenset(
-        line.replace(f'probe="{probe}"', "")
+        line.replace(label, "")
         for line in lines
-        if f'probe="{probe}"' in line
-        and not line.startswith(("ws_probe_disconnects", "ws_probe_info"))
+        if label in line and not line.startswith(OF_AN_EVENT)
     )
 
 
