@@ -85,7 +85,7 @@ class PodSpec:
     def privileges(self) -> list[str]:
         """Return options of setpriv(1) for the privileges that the manifest leaves."""
         security, own = self.pod["securityContext"], self.container["securityContext"]
-        options = ["--inh-caps=-all"]
+        options = ["--inh-caps=-all", "--ambient-caps=-all"]
         if own["capabilities"]["drop"] == ["ALL"]:
             options.append("--bounding-set=-all")
         if own["allowPrivilegeEscalation"] is False:
@@ -159,7 +159,15 @@ class RootFileSystem:
 
     def make_read_only(self) -> None:
         """Allow no change from here on."""
-        self.lines.append(f"mount -o remount,ro {shlex.quote(str(self._root))}")
+        self.lines.append(f"mount -o remount,bind,ro {shlex.quote(str(self._root))}")
+
+
+def enter(root: Path) -> list[str]:
+    """Return the shell lines that make a mount the root, and forget the old one.
+
+    Not chroot(1): it would forbid a user namespace inside, which we need where we are not root.
+    """
+    return ["PATH=$PATH:/usr/sbin", f"cd {shlex.quote(str(root))}", "pivot_root . .", "umount -l ."]
 
 
 def root_of(spec: PodSpec, root: Path, volumes: Mapping[str, Path]) -> list[str]:
@@ -254,7 +262,8 @@ class Container:
             "set -eu",
             shlex.join([sys.executable, "-c", LOOPBACK_UP]),
             *root_of(spec, root, volumes),
-            f"exec {shlex.join(['chroot', str(root), *self._as_user(command, env or {})])}",
+            *enter(root),
+            f"exec {shlex.join(self._as_user(command, env or {}))}",
         ]
         mapped = [] if IS_ROOT else ["--map-root-user"]
         self.program: Program = lab.program(
@@ -269,7 +278,7 @@ class Container:
         if IS_ROOT:
             return plain
         user = self.spec.pod["securityContext"]["runAsUser"]
-        return ["unshare", f"--map-user={user}", f"--map-group={user}", *plain]
+        return ["unshare", "--keep-caps", f"--map-user={user}", f"--map-group={user}", *plain]
 
     @property
     def pid(self) -> int | None:
@@ -286,7 +295,8 @@ class Container:
     def alongside(self, *command: str) -> list[str]:
         """Return a command of this machine put into the container's network."""
         into = ["--net"] if IS_ROOT else ["--net", "--user", "--preserve-credentials"]
-        return ["nsenter", f"--target={self.pid}", *into, *command]
+        # unshare(1) itself is in the new network, and in the user namespace that owns it.
+        return ["nsenter", f"--target={self.program.pid}", *into, *command]
 
     def memory_in_use(self) -> int:
         """Return the bytes of memory that its program has in use."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from tests.integration.container import IS_ROOT, LOOPBACK_UP, NAMESPACES, RootFileSystem
+from tests.integration.container import IS_ROOT, LOOPBACK_UP, NAMESPACES, RootFileSystem, enter
 from tests.integration.harness import WS_MONITOR, Lab, wait_until
 from tests.integration.harness.program import ROOT, Program
 
@@ -78,7 +78,8 @@ class Stack:
             "set -eu",
             shlex.join([sys.executable, "-c", LOOPBACK_UP]),
             *made.lines,
-            f"exec chroot {shlex.quote(str(root))} sleep infinity",
+            *enter(root),
+            "exec sleep infinity",
         ]
         mapped = [] if IS_ROOT else ["--map-root-user"]
         self._holder: Program = lab.program(
