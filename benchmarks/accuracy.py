@@ -67,6 +67,8 @@ def capture(path: Path, *ports: int) -> Iterator[None]:
         time.sleep(0.5)  # the capture's own buffer
         process.terminate()
         process.wait(30)
+        drain.join(30)
+        process.stderr.close()
 
 
 def captured_trips(path: Path, port: int) -> list[Trip]:
