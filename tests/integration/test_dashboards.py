@@ -67,6 +67,9 @@ async def watched(lab: Lab) -> Watched:
     await wait_until(
         lambda: prometheus.instant(healthy, time.time()), what=f"{SECONDS_OF_DATA} s of health"
     )
+    # The monitor asks the kernel only now and then; a connection that is new waits for its turn.
+    measured = "count(ws_probe_tcp_rtt_seconds) >= 2"
+    await wait_until(lambda: prometheus.instant(measured, time.time()), what="both paths measured")
     return Watched(prometheus, address, first, time.time())
 
 
