@@ -19,7 +19,7 @@ from monitor.metrics.negotiation import Format
 from monitor.metrics.view import empty_metric
 
 Pages = dict[Family, list[bytes]]
-"""The lines of each family, one piece for each probe. The pieces are shared with its `Lines`."""
+"""The lines of each family, one piece for each probe."""
 
 EOF = b"# EOF\n"
 
