@@ -15,14 +15,16 @@ WORKDIR /src
 # The locks alone, first: while they stay the same, so do these layers.
 COPY requirements.lock requirements-build.lock ./
 RUN python -m venv --without-pip /opt/ws-monitor \
+ && python -m venv --without-pip /opt/build \
  && pip --python /opt/ws-monitor install --require-hashes --no-deps --only-binary :all: \
       --no-compile --requirement requirements.lock \
- && pip install --require-hashes --no-deps --only-binary :all: --requirement requirements-build.lock
+ && pip --python /opt/build install --require-hashes --no-deps --only-binary :all: \
+      --requirement requirements-build.lock
 
 COPY pyproject.toml README.md LICENSE ./
 COPY monitor monitor
 # Byte code that names no file's time: it is the same in each build, and never made at run time.
-RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir dist . \
+RUN pip --python /opt/build wheel --no-index --no-deps --no-build-isolation --wheel-dir dist . \
  && pip --python /opt/ws-monitor install --no-index --no-deps --no-compile dist/*.whl \
  && python -m compileall -q --invalidation-mode unchecked-hash /opt/ws-monitor/lib
 
