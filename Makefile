@@ -86,7 +86,7 @@ mutants: $(dev) ## Plant faults in the core and see the unit tests find them
 	@if [[ -x scripts/mutants ]]; then PATH="$(CURDIR)/$(bin):$$PATH" scripts/mutants; else echo 'No scripts/mutants: nothing planted.'; fi
 
 .PHONY: bench
-bench: $(dev) ## Measure accuracy, memory and the cost of a beat (some minutes)
+bench: $(dev) ## Measure accuracy, memory and the cost of a beat
 	@scripts/install-test-packages node npm tshark
 	@cd benchmarks/node && npm ci --silent
 	@$(bin)/python -m benchmarks
