@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from string import Template
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -124,17 +125,21 @@ class TestItsParts:
         assert alertmanager == {"static_configs": [{"targets": ["alertmanager:9093"]}]}
         assert mounted("alertmanager", "/etc/alertmanager/alertmanager.yml").is_file()
 
-    def test_grafana_asks_prometheus(self) -> None:
+    def test_grafana_asks_prometheus_as_often_as_that_scrapes(self) -> None:
         provisioning = mounted("grafana", "/etc/grafana/provisioning")
-        (file,) = (provisioning / "datasources").glob("*.yml")
-        (source,) = yaml.safe_load(file.read_text())["datasources"]
+        (file,) = (provisioning / "datasources").glob("*.yaml")
+        environment = SERVICES["grafana"]["environment"]
+        (source,) = yaml.safe_load(Template(file.read_text()).substitute(environment))[
+            "datasources"
+        ]
         assert source["type"] == "prometheus"
-        assert source["isDefault"] is True
         assert source["url"] == "http://prometheus:9090"
+        said = yaml.safe_load(mounted("prometheus", "/etc/prometheus/prometheus.yml").read_text())
+        assert source["jsonData"]["timeInterval"] == said["global"]["scrape_interval"]
 
     def test_grafana_shows_every_dashboard(self) -> None:
         provisioning = mounted("grafana", "/etc/grafana/provisioning")
-        (file,) = (provisioning / "dashboards").glob("*.yml")
+        (file,) = (provisioning / "dashboards").glob("*.yaml")
         (provider,) = yaml.safe_load(file.read_text())["providers"]
         directory = mounted("grafana", provider["options"]["path"])
         shown = sorted(name_of(path) for path in directory.glob("*.json"))
