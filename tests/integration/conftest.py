@@ -9,14 +9,11 @@ from tests.integration.harness import Lab
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add what the processes said to the report of a test that failed."""
     report = yield
-    lab = getattr(item, "funcargs", {}).get("lab")
-    if call.when == "call" and report.failed and isinstance(lab, Lab):
-        report.sections.append(("Processes", lab.report()))
+    if report.failed:
+        report.sections += [("Processes", lab.report()) for lab in Lab.at_work]
     return report
 
 

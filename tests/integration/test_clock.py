@@ -16,8 +16,8 @@ from tests.integration.harness.movements import ALWAYS, movements
 
 INTERVAL = 0.3
 HOUR = 3600.0
-SPAN = 3.0
-"""Seconds to watch after each step: ten beats."""
+SPAN = 2.0
+"""Seconds to watch after each step: six or seven beats."""
 
 SET = "the wall clock was set; beats go on"
 

@@ -23,14 +23,18 @@ What there is:
   in one process, with settings that the command does not have (`ticket_points`, `tick_period`).
   `TargetHandle.put(**faults)`, `heal()`, `act(name, **parameters)` and `counters()` speak to its
   control endpoint.
-- `lab.program(*command)` starts anything else.
+- `lab.program(*command)` starts anything else, `lab.module(name, *arguments)` a Python module, like
+  `harness.scripted_server`, which echoes by a script and writes down what it did.
 - `talo_probe` and `probe` write a probe's section of the config.
+- `movements.movements(before, after)` says which of a probe's counters moved, and how far.
+- `free_ports(count)` is for programs that must be told their ports.
 - `wait_until(check)` waits for anything else, by polling.
 - `watching(monitor)` scrapes in the background; `Watch.until(check)` is for many waits at once on
   one monitor.
 
-At its end the lab sees that no monitor logged a traceback or a bug of its own. When a test fails
-it prints the last lines of each process.
+At its end the lab sees that no monitor logged a traceback or a bug of its own. When a test fails,
+its report has the last lines of each process. A module whose tests share processes makes its own
+`Lab(directory)` in a fixture and calls `close` at the end.
 """
 
 from tests.integration.harness.lab import Lab

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.integration.harness.monitor import Monitor, config_of
 from tests.integration.harness.program import WS_MONITOR, Program
@@ -18,28 +18,29 @@ ANY = "127.0.0.1:0"
 class Lab:
     """Starts processes in a directory of its own."""
 
+    at_work: ClassVar[list[Lab]] = []
+    """The labs that are not closed, for the report of a test that fails."""
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.programs: list[Program] = []
         self._names = 0
+        self.at_work.append(self)
 
     async def monitor(
         self,
         probes: Sequence[Mapping[str, Any]],
         *,
         env: Mapping[str, str] | None = None,
-        wrapper: Sequence[str] = (),
         **sections: Any,
     ) -> Monitor:
         """Start the monitor with these probes, and wait until it serves."""
         config = self.write(config_of(probes, **sections))
-        return await self.monitor_from(config, env=env, wrapper=wrapper)
+        return await self.monitor_from(config, env=env)
 
-    async def monitor_from(
-        self, config: Path, *, env: Mapping[str, str] | None = None, wrapper: Sequence[str] = ()
-    ) -> Monitor:
+    async def monitor_from(self, config: Path, *, env: Mapping[str, str] | None = None) -> Monitor:
         """Start the monitor with a config file as it is, and wait until it serves."""
-        monitor = Monitor(config, self._name("monitor"), env, wrapper)
+        monitor = Monitor(config, self._name("monitor"), env)
         self.programs.append(monitor)
         await monitor.serves()
         return monitor
@@ -83,6 +84,7 @@ class Lab:
 
     def close(self) -> None:
         """End every process, the last one first, and see that no monitor had a bug."""
+        self.at_work.remove(self)
         for program in reversed(self.programs):
             program.end()
         bugs = [

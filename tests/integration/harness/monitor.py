@@ -28,7 +28,6 @@ class Monitor(Program):
         config: its log must be JSON, which it is where `log.format` is `auto`.
         name: for the files with its output, next to the config.
         env: further variables.
-        wrapper: a command to start it by.
     """
 
     def __init__(
@@ -36,10 +35,9 @@ class Monitor(Program):
         config: Path,
         name: str,
         env: Mapping[str, str] | None = None,
-        wrapper: Sequence[str] = (),
     ) -> None:
         super().__init__(
-            [*wrapper, WS_MONITOR, "run", "--config", str(config)],
+            [WS_MONITOR, "run", "--config", str(config)],
             config.parent,
             name,
             {KEY_VARIABLE: KEY, **(env or {})},
