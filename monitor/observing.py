@@ -1,0 +1,65 @@
+"""Who follows a probe's events: its metrics, its log lines, the trace, our own figures."""
+
+from __future__ import annotations
+
+from monitor.config import ProbeConfig, SecretUnavailable, endpoint_of
+from monitor.core.availability import Availability
+from monitor.core.events import Crashed, Event, Mode, Sent
+from monitor.core.traffic import Traffic
+from monitor.logs.narrator import Narrator
+from monitor.logs.trace import Trace
+from monitor.metrics.exposition import Exposition
+from monitor.metrics.series import BeatFacts, ProbeIdentity
+from monitor.probing.fleet import Observer
+from monitor.probing.probe import Sink
+
+
+class Observing:
+    """Prepares the observers of each probe. `trace`, if given, gets a line for every heartbeat."""
+
+    def __init__(self, exposition: Exposition, trace: Trace | None) -> None:
+        self._exposition = exposition
+        self._trace = trace
+
+    def observe(
+        self, config: ProbeConfig, traffic: Traffic, availability: Availability
+    ) -> Observer:
+        """Prepare metrics and log for one probe."""
+        identity = _identity(config)
+        sinks: list[Sink] = [
+            self._exposition.add(identity, traffic, availability),
+            Narrator(config.name, identity.endpoint),
+            self._own_figures,
+        ]
+        if self._trace is not None:
+            sinks.append(self._trace.of(config.name))
+
+        def sink(event: Event) -> None:
+            for take in sinks:
+                take(event)
+
+        return Observer(sink, lambda: self._exposition.remove(config.name))
+
+    def _own_figures(self, event: Event) -> None:
+        """Note what a probe's event says about the monitor itself."""
+        if isinstance(event, Sent):
+            self._exposition.monitor.beat_slip.observe(event.slip)
+        elif isinstance(event, Crashed):
+            self._exposition.monitor.crashed()
+
+
+def _identity(config: ProbeConfig) -> ProbeIdentity:
+    modes = {
+        Mode(mode): BeatFacts(beat.interval, beat.timeout) for mode, beat in config.modes.items()
+    }
+    return ProbeIdentity(
+        config.name, config.merged_labels, config.protocol, _endpoint(config), modes
+    )
+
+
+def _endpoint(config: ProbeConfig) -> str:
+    """Scheme, host and port; where the URL is a secret that cannot be read yet, where it is."""
+    try:
+        return endpoint_of(config.read_url())
+    except SecretUnavailable:
+        return config.endpoint
