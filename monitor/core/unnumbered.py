@@ -28,7 +28,8 @@ been quiet for so long. And an echo that nothing asked for shows that fact 1 doe
 peer. From then on, whatever the connection, echoes are counted no more: each beat is one frame,
 sent only when it has been quiet for as long, an echo that comes sooner after another is taken for
 a second answer, and one that comes while older frames are owed one as well calls for a new
-connection.
+connection. So does the discovery itself, if a heartbeat was missed on the connection before: echoes
+that were counted since then may have been second answers to older frames, and would be for ever.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ class Unnumbered:
         self._echoes: list[tuple[float, float]] = []
         self._last_echo = -math.inf
         self._countable = True
+        self._missed_here = False
 
     @property
     def in_flight(self) -> int:
@@ -108,7 +110,7 @@ class Unnumbered:
         """Settle the heartbeat in flight if its deadline came; return how many were missed."""
         expired = [burst for burst in self._unsettled() if burst.flight.deadline <= now]
         for burst in expired:
-            burst.missed = True
+            burst.missed = self._missed_here = True
         return len(expired)
 
     def received(self, key: int | None, arrived: float, earliest: float) -> list[Found]:  # noqa: ARG002
@@ -119,7 +121,7 @@ class Unnumbered:
         self._last_echo = arrived
         asked = [burst for burst in self._bursts if burst.flight.sent <= arrived]
         if not asked or (soon and not self._countable):
-            self._countable = False
+            self._found_out()
             return [Found(Outcome.UNSOLICITED, arrived)]
         if len(asked) > 1 and not self._countable:
             self.lost_track = True
@@ -137,8 +139,14 @@ class Unnumbered:
         aborted = self.in_flight
         self._forget()
         self._last_echo = -math.inf
-        self.lost_track = False
+        self.lost_track = self._missed_here = False
         return aborted
+
+    def _found_out(self) -> None:
+        """Take it that this peer answers twice; what was counted in a doubt is worth nothing."""
+        if self._countable and self._missed_here:
+            self.lost_track = True
+        self._countable = False
 
     def _unsettled(self) -> list[_Burst]:
         return [burst for burst in self._bursts if not (burst.missed or burst.proven)]

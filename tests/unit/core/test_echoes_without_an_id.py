@@ -177,6 +177,22 @@ class TestAPeerThatAnswersTwice:
         assert world.seen[Unsolicited] >= 98
         assert approximately(world.rtts, 0.05)
 
+    @pytest.mark.parametrize("timeout", TestAPeerThatIsSlow.TIMEOUTS)
+    @pytest.mark.parametrize("delay", [1.001, 1.3, 1.5, 1.999, 2.5, 4.2])
+    def test_and_slow_from_the_first_it_is_believed_only_until_found_out(
+        self, delay: float, timeout: float
+    ) -> None:
+        world = connected(timeout, delay, forgiving=True)
+        world.peer.doubles = always
+        while world.core.books.unsolicited == 0:
+            world.run(INTERVAL)
+        # At most two heartbeats, each said to be echoed or late, and with an RTT.
+        assert world.untrue <= 4
+        believed = world.untrue
+        world.run(300 * INTERVAL)
+        assert world.untrue == believed
+        assert world.seen[Indistinct] >= 30
+
     @pytest.mark.parametrize("seed", range(5))
     def test_in_any_trouble_what_is_told_is_true(self, seed: int) -> None:
         chance = random.Random(seed)

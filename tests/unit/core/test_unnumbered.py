@@ -331,6 +331,28 @@ class TestAPeerThatAnswersTwice:
         assert found_out.matching.expire(15.0) == 1
         assert found_out.beat(18.0) == 0
 
+    def test_found_out_while_all_is_well_it_keeps_its_connection(self, found_out: Probe) -> None:
+        assert not found_out.is_lost()
+
+    def test_found_out_after_a_miss_it_gets_a_new_connection(self, probe: Probe) -> None:
+        probe.miss(10.0)
+        assert probe.echoes(11.5, 11.625) == [[late(11.5, 1.5)], [unsolicited(11.625)]]
+        assert probe.is_lost()
+        probe.matching.lost()
+        assert not probe.is_lost()
+
+    def test_a_miss_on_an_earlier_connection_does_not_count(self, probe: Probe) -> None:
+        probe.miss(10.0)
+        probe.matching.lost()
+        probe.beat(12.0)
+        probe.echoes(12.25, 12.5)
+        assert not probe.is_lost()
+
+    def test_it_is_found_out_once(self, found_out: Probe) -> None:
+        found_out.miss(12.0)
+        assert found_out.echoes(13.25, 13.5) == [[late(13.25, 1.25)], [unsolicited(13.5)]]
+        assert not found_out.is_lost()
+
     def test_it_is_remembered(self, found_out: Probe) -> None:
         assert Probe().matching._countable is True
         assert found_out.matching._countable is False
