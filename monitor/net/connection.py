@@ -259,6 +259,9 @@ class Connection(ClientConnection):
         sock = self.sock
         since = self._watch.unseen_since(sock.read_at)
         if since is not None:
+            if self._left_over and self._blind_since is not None:
+                # We were held again, over a backlog that has waited for longer than that.
+                since = min(since, self._blind_since)
             self._blind_since, self._blind_until = since, sock.read_at
         elif not self._left_over:
             self._blind_since = None

@@ -9,8 +9,10 @@ import pytest
 
 from monitor.dialects.dialect import Frame
 from monitor.net import stamped_socket
+from monitor.net.connection import Arrival
+from monitor.net.loop_watch import HELD
 from monitor.net.stamped_socket import StampedSocket
-from tests.component.net.clients import Client
+from tests.component.net.clients import Client, Received
 from tests.component.net.conftest import Serve
 from tests.component.net.peers import PATIENCE, TEXT, Peer, Span, frame
 
@@ -177,10 +179,24 @@ async def test_unread_bytes_are_known_to_have_come_in_time(
     assert not connection.unread_since(time.monotonic())
 
 
+class Busy(Received):
+    """Holds the loop for a moment with each message that it takes."""
+
+    def message(self, data: bytes, *, text: bool, arrival: Arrival) -> None:
+        """Take a message, and some time over it."""
+        super().message(data, text=text, arrival=arrival)
+        time.sleep(2 * HELD)
+
+
+@pytest.mark.parametrize("taker", [Received, Busy])
 async def test_a_backlog_that_takes_several_reads_is_in_doubt_to_its_end(
-    serve: Serve, client: Client, scheme: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    serve: Serve,
+    client: Client,
+    scheme: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    taker: type[Received],
 ) -> None:
-    """The first read after a hold tells that we were away; the others would not by themselves."""
+    """Only the first read after a hold tells since when we were away; the others know less."""
     parts, each, size = 3, 5, 2000
     monkeypatch.setattr(stamped_socket, "READ_SIZE", 8192)
     spans: list[Span] = []
@@ -196,7 +212,9 @@ async def test_a_backlog_that_takes_several_reads_is_in_doubt_to_its_end(
         peer.wait_end()
 
     server = serve(script, **scheme["serve"])
-    connection, received = await client.connect(server.port, **scheme["dial"])
+    connection = (await client.dial(server.port, **scheme["dial"])).connection
+    received = taker()
+    connection.deliver_to(received)
     connection.send(Frame(b"go"))
     assert sent.wait(PATIENCE)
     read_at = time.monotonic()
