@@ -64,13 +64,22 @@ class Prometheus:
             with urllib.request.urlopen(f"{self._api}/{what}", body, TIMEOUT) as answer:  # noqa: S310
                 result = json.load(answer)["data"]
         except urllib.error.HTTPError as error:
-            raise QueryError(f"{json.load(error).get('error', error)}: {asked['query']}") from None
+            raise QueryError(f"{_refusal(error)}: {asked['query']}") from None
         except (OSError, ValueError, KeyError) as error:
             raise QueryError(f"no answer from {self._api}: {error}") from None
         if result["resultType"] == "scalar":
             return [{"metric": {}, "value": result["result"]}]
         found: list[dict[str, Any]] = result["result"]
         return found
+
+
+def _refusal(error: urllib.error.HTTPError) -> str:
+    """Return why Prometheus refuses; while it starts, or behind a proxy, that is no JSON."""
+    try:
+        said = json.load(error)
+    except ValueError:
+        said = {}
+    return str(said.get("error", error)) if isinstance(said, dict) else str(error)
 
 
 def _series(found: Mapping[str, Any], points: list[tuple[float, str]]) -> Series:
