@@ -142,8 +142,12 @@ def check_delay_shows_in_rtt(story: Story) -> None:
 
 
 def check_no_rtt_is_modulo_the_interval(story: Story) -> None:
-    """An echo that takes 0.7 s at an interval of 0.5 s is never taken for one of 0.2 s."""
-    assert story.rtt.within(0.15, 0.45) == 0
+    """An echo that takes 0.7 s at an interval of 0.5 s is never taken for one of 0.2 s.
+
+    One heartbeat may really take that long: the first one after the fault, whose echo waits behind
+    the last one that was delayed.
+    """
+    assert story.rtt.within(0.15, 0.45) <= 1
     assert story.rtt.within(1.0, float("inf")) == 0
 
 
