@@ -13,7 +13,14 @@ from PIL import Image
 
 from grafana.drawing.client import Prometheus, QueryError
 from grafana.queries import EMPTY_WITHOUT, Asked, dashboards, list_queries
-from tests.integration.harness import Lab, Monitor, free_ports, talo_probe, wait_until
+from tests.integration.harness import (
+    Lab,
+    Monitor,
+    ProbeView,
+    free_ports,
+    talo_probe,
+    wait_until,
+)
 
 ROOT = Path(__file__).parents[2]
 DRAW = ROOT / "scripts/draw-dashboards"
@@ -57,9 +64,12 @@ async def watched(lab: Lab) -> Watched:
     # A counter that is born after its first event would hide that.
     await wait_until(lambda: len(_seen(prometheus)) == 2, what="both probes in Prometheus")
     (first, _) = _seen(prometheus)
-    await target.put(refuse=True)
+    # Each event that a panel waits for is awaited here, however short the trouble was.
+    await target.put(silent=True)
+    await monitor.until(lambda scrape: scrape.probe("game").message.missed >= 1)
+    await target.put(silent=False, refuse=True)
     await target.act("reset")
-    await monitor.until(lambda scrape: sum(scrape.probe("game").failures.values()) >= 2)
+    await monitor.until(lambda scrape: _has_suffered(scrape.probe("game")))
     await target.heal()
     await monitor.until(lambda scrape: scrape.probe("game").up and scrape.probe("chat").up)
 
@@ -71,6 +81,13 @@ async def watched(lab: Lab) -> Watched:
     measured = "count(ws_probe_tcp_rtt_seconds) >= 2"
     await wait_until(lambda: prometheus.instant(measured, time.time()), what="both paths measured")
     return Watched(prometheus, address, first, time.time())
+
+
+def _has_suffered(probe: ProbeView) -> bool:
+    """Whether a connect failed, and a heartbeat of each mode was skipped for it."""
+    return sum(probe.failures.values()) >= 2 and all(
+        beats.skipped.get("not_connected") for beats in (probe.message, probe.ping)
+    )
 
 
 async def _prometheus(lab: Lab, monitor: Monitor) -> str:
