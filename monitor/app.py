@@ -13,8 +13,9 @@ from pathlib import Path
 import structlog
 
 from monitor import __version__
-from monitor.config import Config, ConfigError, load_config
+from monitor.config import Config, ConfigError, ProbeConfig, load_config
 from monitor.core.schedule import Schedule
+from monitor.core.sharding import ALONE
 from monitor.following import Following, Problems
 from monitor.logs.setup import configure
 from monitor.logs.trace import Trace
@@ -22,6 +23,7 @@ from monitor.metrics.exposition import Exposition
 from monitor.net.dial import Dialer
 from monitor.net.loop_watch import LoopWatch
 from monitor.observing import Observing
+from monitor.place import NOWHERE, Place
 from monitor.probing.beats import Beats
 from monitor.probing.fleet import PATH_INTERVAL, Fleet
 from monitor.probing.gate import Gate, GateLimits
@@ -40,26 +42,28 @@ STOP_GRACE = 4.0
 _log = structlog.get_logger()
 
 
-def run(path: Path, trace: Path | None = None) -> int:
+def run(path: Path, trace: Path | None = None, place: Place = NOWHERE) -> int:
     """Run the service until SIGTERM or SIGINT; return the exit code.
 
-    `trace` is a file that gets a line for every heartbeat.
+    `trace` is a file that gets a line for every heartbeat; `place` is the monitor's among others.
     """
     try:
-        config = load_config(path)
+        config = load_config(path, place.labels)
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - there is no log yet to write to
         return USAGE
     configure(config.log.level, config.log.format)
     watch = LoopWatch()
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(watch)) as runner:
-        return runner.run(_serve(path, config, watch, trace))
+        return runner.run(_serve(path, config, watch, trace, place))
 
 
-async def _serve(path: Path, config: Config, watch: LoopWatch, trace: Path | None) -> int:
+async def _serve(
+    path: Path, config: Config, watch: LoopWatch, trace: Path | None, place: Place
+) -> int:
     # Some parts bind to the loop they are made in, so they are made in the running one.
     try:
-        service = Service(path, config, watch, Trace(trace) if trace is not None else None)
+        service = Service(path, config, watch, Trace(trace) if trace is not None else None, place)
     except OSError as error:
         _log.error("cannot start", detail=f"trace file: {os.strerror(error.errno or 0).lower()}")
         return CANNOT_START
@@ -70,11 +74,17 @@ class Service:
     """The running monitor."""
 
     def __init__(
-        self, path: Path, config: Config, watch: LoopWatch, trace: Trace | None = None
+        self,
+        path: Path,
+        config: Config,
+        watch: LoopWatch,
+        trace: Trace | None = None,
+        place: Place = NOWHERE,
     ) -> None:
         self._config = config
+        self._place = place
         self._trace = trace
-        self._exposition = _exposition(config)
+        self._exposition = _exposition(config, place)
         self._beats = Beats()
         self._dialer = Dialer(watch)
         self._fleet = Fleet(
@@ -86,7 +96,9 @@ class Service:
         self._vigil = Vigil(
             Findings(self._exposition.monitor.loop_lag.observe, self._away, _stepped)
         )
-        self._following = Following(path, config, apply=self._apply, told=self._file_read)
+        self._following = Following(
+            path, config, apply=self._apply, told=self._file_read, labels=place.labels
+        )
         self._stopping = asyncio.Event()
         self._applied = False
 
@@ -137,14 +149,29 @@ class Service:
         self._beats.subscribe(Schedule(PATH_INTERVAL, 0.0), lambda _: self._fleet.measure_paths())
         stack.push_async_callback(self._stop_probes)
         _log.info("started", version=__version__, web=f"{config.web.listen.host}:{web.port}")
+        self._say_which_shard()
 
     async def _apply(self, config: Config) -> int:
         """Run the probes that are wanted now; return how many they are."""
-        probes = wanted_probes(config)
+        # Takes some microseconds for each probe, and others are beating.
+        probes = await asyncio.to_thread(wanted_probes, config, (), self._is_ours)
         await self._fleet.apply(probes)
         self._applied = True
         self._exposition.monitor.probes.value = len(probes)
         return len(probes)
+
+    def _is_ours(self, probe: ProbeConfig) -> bool:
+        return self._place.shard.watches(probe.name)
+
+    def _say_which_shard(self) -> None:
+        shard = self._place.shard
+        if shard == ALONE:
+            return
+        _log.info(
+            "one of several", shard=shard.index, of=shard.count, replication=shard.replication
+        )
+        if shard.is_surplus:
+            _log.warning("a surplus shard: it may go once all others have been told their number")
 
     def _file_read(self, problems: Problems) -> None:
         self._exposition.monitor.reloaded(ok=not problems)
@@ -183,12 +210,14 @@ def _stepped(seconds: float) -> None:
     _log.warning("the wall clock was set; beats go on", by_seconds=round(seconds, 3))
 
 
-def _exposition(config: Config) -> Exposition:
+def _exposition(config: Config, place: Place) -> Exposition:
     return Exposition(
         rtt_buckets=config.metrics.rtt_buckets,
         close_codes=config.metrics.close_codes,
         version=__version__,
         basic=config.metrics.detail == "basic",
+        shard=place.shard,
+        vantage=config.labels.get("vantage", ""),
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ import typer
 
 from monitor import __version__, app
 from monitor.config import ConfigError, ListenAddress, json_schema, load_config
+from monitor.place import PlaceError, read_place
 from monitor.target import Target, TargetSettings, serve_until
 
 cli = typer.Typer(
@@ -38,9 +40,40 @@ def run(
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a line for every heartbeat to it.")
     ] = None,
+    shard: Annotated[
+        str,
+        typer.Option(
+            metavar="NUMBER/COUNT",
+            envvar="WS_MONITOR_SHARD",
+            help="Which of several monitors this one is, from 0; auto/COUNT in a StatefulSet.",
+        ),
+    ] = "0/1",
+    replication: Annotated[
+        str,
+        typer.Option(
+            metavar="R",
+            envvar="WS_MONITOR_REPLICATION",
+            help="How many of them watch each probe.",
+        ),
+    ] = "1",
+    vantage: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            envvar="WS_MONITOR_VANTAGE",
+            help="Where it stands: the label vantage of every probe.",
+        ),
+    ] = "",
 ) -> None:
     """Run the service. SIGHUP reads the config again; SIGTERM stops it."""
-    raise typer.Exit(app.run(config, trace))
+    try:
+        place = read_place(
+            shard, replication, vantage, environ=os.environ, hostname=socket.gethostname
+        )
+    except PlaceError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(app.USAGE) from None
+    raise typer.Exit(app.run(config, trace, place))
 
 
 @cli.command()

@@ -8,9 +8,10 @@ applied is done together, right after it. A bad file changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import structlog
 
@@ -46,6 +47,7 @@ class Following:
         config: what it said at the start.
         apply: puts a config into force and returns how many probes run; is called by one task,
             one call after the other.
+        labels: labels that win over the file's, for every probe.
         told: hears what was wrong with the file, each time it was read; nothing if all is well.
     """
 
@@ -56,11 +58,13 @@ class Following:
         *,
         apply: Callable[[Config], Awaitable[int]],
         told: Callable[[Problems], None],
+        labels: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.config = config
         self._path = path
         self._apply = apply
         self._told = told
+        self._labels = labels
         self._asked: _Asked | None = None
         self._something = asyncio.Event()
 
@@ -132,7 +136,7 @@ class Following:
         """Read the file. A bad one changes nothing: the config in force stays."""
         try:
             # Ten thousand probes take a second to check.
-            config = await asyncio.to_thread(load_config, self._path)
+            config = await asyncio.to_thread(load_config, self._path, self._labels)
         except ConfigError as error:
             problems = [str(problem) for problem in error.problems]
             for problem in problems:

@@ -1,6 +1,8 @@
 """From a file or a text to a checked config, or to all that is wrong with it."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from monitor.config import rules
 from monitor.config.checking import Checking, read_text
@@ -11,15 +13,21 @@ from monitor.config.problems import KeyPath
 from monitor.config.schema import Config
 from monitor.config.values import kind_of
 
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
-def load_config(path: Path) -> Config:
+
+def load_config(path: Path, labels: Mapping[str, str] = NO_LABELS) -> Config:
     """Read and check a config file, and that the TLS files it names are there.
+
+    Args:
+        path: the file.
+        labels: top-level labels that win over the file's.
 
     Raises:
         ConfigError: with every problem found, each on one line.
     """
     text = read_text(path)
-    return _Loading(text, str(path), path.parent).finish(check_files=True)
+    return _Loading(text, str(path), path.parent, labels).finish(check_files=True)
 
 
 def parse_config(text: str, source: str, *, directory: Path | None = None) -> Config:
@@ -39,7 +47,10 @@ def parse_config(text: str, source: str, *, directory: Path | None = None) -> Co
 class _Loading:
     """One text on its way to a config; collects what is wrong instead of stopping at it."""
 
-    def __init__(self, text: str, source: str, directory: Path) -> None:
+    def __init__(
+        self, text: str, source: str, directory: Path, labels: Mapping[str, str] = NO_LABELS
+    ) -> None:
+        self._labels = labels
         self._checking = Checking(text, source, directory)
         self._document = self._checking.document
 
@@ -49,10 +60,17 @@ class _Loading:
         Raises:
             ConfigError: something is wrong with it.
         """
-        root = self._checking.root()
+        root = self._with_labels(self._checking.root())
         config = self._sections(root)
         probes = self._probes(root, check_files=check_files)
         return self._checking.finish(config).model_copy(update={"probes": tuple(probes)})
+
+    def _with_labels(self, root: dict[str, Value]) -> dict[str, Value]:
+        """Put the labels that win over those of the file; a wrong section stays, to be told of."""
+        labels = root.get("labels") or {}
+        if not self._labels or not isinstance(labels, dict):
+            return root
+        return {**root, "labels": {**labels, **self._labels}}
 
     def _sections(self, root: dict[str, Value]) -> Config | None:
         sections = {key: root[key] for key in root if key not in ("defaults", "probes")}

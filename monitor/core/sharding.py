@@ -47,3 +47,7 @@ class Shard:
     def watches(self, name: str) -> bool:
         """Whether this shard watches a probe."""
         return self.index in shards_of(name, max(self.count, self.index + 1), self.replication)
+
+
+ALONE = Shard()
+"""The only shard there is."""

@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from monitor.core.availability import Availability
+from monitor.core.sharding import ALONE, Shard
 from monitor.core.traffic import Traffic
 from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES
 from monitor.metrics.negotiation import Format, accepts_gzip, choose_format
@@ -55,6 +56,8 @@ class Exposition:
         close_codes: codes that the config lists, shown as numbers.
         version: the program's version.
         basic: show only the families marked so, for very large fleets.
+        shard: which one this monitor is.
+        vantage: where it stands, or nothing.
         monotonic: the clock of the events, in seconds.
         wall: Unix time, in seconds.
     """
@@ -66,6 +69,8 @@ class Exposition:
         close_codes: Collection[int],
         version: str,
         basic: bool = False,
+        shard: Shard = ALONE,
+        vantage: str = "",
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -78,7 +83,7 @@ class Exposition:
         self._running: dict[Hashable, asyncio.Future[Any]] = {}
         # Not the loop's own executor: name look-ups that hang would hold up the scrapes.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scrape")
-        self.monitor = MonitorMetrics(version, wall)
+        self.monitor = MonitorMetrics(version, wall, shard, vantage)
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
 

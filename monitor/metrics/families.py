@@ -295,6 +295,24 @@ BUILD_INFO = Family(
     ("version", "python_version"),
 )
 PROBES = Family("ws_monitor_probes", Kind.GAUGE, "Probes that this monitor runs.")
+SHARD_INDEX = Family(
+    "ws_monitor_shard_index",
+    Kind.GAUGE,
+    "Which of the shards this monitor is, counted from 0.",
+    ("vantage",),
+)
+SHARDS = Family(
+    "ws_monitor_shards",
+    Kind.GAUGE,
+    "How many shards this monitor takes the probes to be shared out among.",
+    ("vantage",),
+)
+SHARD_REPLICATION = Family(
+    "ws_monitor_shard_replication",
+    Kind.GAUGE,
+    "How many shards watch each probe.",
+    ("vantage",),
+)
 SCRAPE_DURATION = Family(
     "ws_monitor_scrape_duration_seconds",
     Kind.GAUGE,
@@ -310,6 +328,9 @@ MONITOR_FAMILIES = (
     RELOAD_SUCCESS_TIMESTAMP,
     BUILD_INFO,
     PROBES,
+    SHARD_INDEX,
+    SHARDS,
+    SHARD_REPLICATION,
     SCRAPE_DURATION,
 )
 """The families about the monitor itself, in the order of the exposition."""

@@ -5,21 +5,31 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 
+from monitor.core.sharding import Shard
 from monitor.metrics import families
 from monitor.metrics.cells import Cell, Histogram, Reading
 from monitor.metrics.lines import Child, gather
 
 
 class MonitorMetrics:
-    """What the monitor tells about itself. `wall` returns Unix time."""
+    """What the monitor tells about itself.
 
-    def __init__(self, version: str, wall: Callable[[], float]) -> None:
+    Args:
+        version: the program's.
+        wall: returns Unix time.
+        shard: which one it is.
+        vantage: where it stands, or nothing.
+    """
+
+    def __init__(self, version: str, wall: Callable[[], float], shard: Shard, vantage: str) -> None:
         self.loop_lag = Histogram(families.LOOP_LAG.buckets)
         self.beat_slip = Histogram(families.BEAT_SLIP.buckets)
         self.probes = Cell()
         self.scrape_duration = Cell()
         self._wall = wall
         self._version = version
+        self._shard = shard
+        self._vantage = vantage
         self._stalled = Cell()
         self._crashes = Cell()
         self._reload_successful = Cell()
@@ -49,4 +59,7 @@ class MonitorMetrics:
         yield families.RELOAD_SUCCESS_TIMESTAMP, (), self._reload_success_timestamp
         yield families.BUILD_INFO, (self._version, platform.python_version()), Cell(1)
         yield families.PROBES, (), self.probes
+        yield families.SHARD_INDEX, (self._vantage,), Cell(self._shard.index)
+        yield families.SHARDS, (self._vantage,), Cell(self._shard.count)
+        yield families.SHARD_REPLICATION, (self._vantage,), Cell(self._shard.replication)
         yield families.SCRAPE_DURATION, (), self.scrape_duration

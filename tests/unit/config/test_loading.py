@@ -158,6 +158,30 @@ def test_a_missing_or_unreadable_file_is_one_line(tmp_path: Path) -> None:
         assert str(caught.value) == f"{path}: cannot read the config: {reason}"
 
 
+def test_labels_that_come_from_elsewhere_win_over_the_top_level_ones_alone(tmp_path: Path) -> None:
+    """A pod knows its vantage; a probe that names one for itself keeps it."""
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "labels: {vantage: here, team: a}\n"
+        "probes:\n"
+        "- {name: a, url: 'ws://h', protocol: ping}\n"
+        "- {name: b, url: 'ws://h', protocol: ping, labels: {vantage: own}}\n"
+    )
+    config = load_config(file, {"vantage": "there"})
+    assert config.labels == {"vantage": "there", "team": "a"}
+    assert [probe.merged_labels["vantage"] for probe in config.probes] == ["there", "own"]
+    file.write_text("probes: [{name: a, url: 'ws://h', protocol: ping}]")
+    assert load_config(file, {"vantage": "x"}).probes[0].merged_labels == {"vantage": "x"}
+
+
+def test_a_section_of_labels_that_is_wrong_is_told_of_all_the_same(tmp_path: Path) -> None:
+    """It is not hidden by what comes from elsewhere."""
+    file = tmp_path / "c.yaml"
+    file.write_text("labels: [a]\n")
+    with pytest.raises(ConfigError, match=r"c\.yaml:1: labels: "):
+        load_config(file, {"vantage": "there"})
+
+
 def test_an_endless_file_is_refused() -> None:
     """Without reading it to the end."""
     with pytest.raises(ConfigError, match="at most 16 MiB"):

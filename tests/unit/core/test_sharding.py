@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.sharding import Shard, shards_of
+from monitor.core.sharding import ALONE, Shard, shards_of
 
 COUNTS = st.integers(1, 12)
 REPLICATIONS = st.integers(1, 4)
@@ -102,8 +102,8 @@ class TestShard:
     """What one of them watches."""
 
     def test_a_monitor_alone_watches_everything(self) -> None:
-        assert all(Shard().watches(name) for name in fleet()[:100])
-        assert not Shard().is_surplus
+        assert all(ALONE.watches(name) for name in fleet()[:100])
+        assert not ALONE.is_surplus
 
     @given(name=NAMES, count=COUNTS, replication=REPLICATIONS)
     def test_together_they_watch_what_is_shared_out(

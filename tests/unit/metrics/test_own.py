@@ -4,6 +4,7 @@ import platform
 
 import pytest
 
+from monitor.core.sharding import ALONE, Shard
 from monitor.metrics import families
 from monitor.metrics.families import Family
 from monitor.metrics.own import MonitorMetrics
@@ -31,7 +32,7 @@ def values(monitor: MonitorMetrics, family: Family) -> dict[str, float]:
 @pytest.fixture
 def monitor() -> MonitorMetrics:
     """Metrics that nothing has happened to."""
-    return MonitorMetrics("1.2.3", Clock())
+    return MonitorMetrics("1.2.3", Clock(), ALONE, "")
 
 
 def test_the_build_is_described(monitor: MonitorMetrics) -> None:
@@ -50,7 +51,7 @@ def test_before_the_first_load_there_is_no_time_of_success(monitor: MonitorMetri
 def test_a_failed_reload_keeps_the_time_of_the_last_good_one() -> None:
     """So that one can see for how long the config has been old."""
     clock = Clock()
-    monitor = MonitorMetrics("1.2.3", clock)
+    monitor = MonitorMetrics("1.2.3", clock, ALONE, "")
     monitor.reloaded(ok=True)
     clock.now += 60
     monitor.reloaded(ok=False)
@@ -85,3 +86,13 @@ def test_the_number_of_probes_is_what_it_was_set_to(monitor: MonitorMetrics) -> 
     monitor.probes.set(3)
     monitor.probes.set(2)
     assert values(monitor, families.PROBES) == {"": 2}
+
+
+def test_it_says_which_shard_it_is() -> None:
+    """So that rules see when one is missing, for each vantage by itself."""
+    monitor = MonitorMetrics("1.2.3", Clock(), Shard(1, 3, 2), "eu")
+    assert values(monitor, families.SHARD_INDEX) == {"": 1}
+    assert values(monitor, families.SHARDS) == {"": 3}
+    assert values(monitor, families.SHARD_REPLICATION) == {"": 2}
+    (sample,) = monitor.lines[families.SHARDS].samples()
+    assert sample.labels == {"vantage": "eu"}
