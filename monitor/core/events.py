@@ -174,13 +174,14 @@ class Opened:
 class Ready:
     """The dialect says that the connection is usable; `duration` is the whole connect.
 
-    `proven` says that it took an answer from the application, which ends a row of misses.
+    `rows` has the misses in a row that still stand, by mode: an answer from the application may
+    have ended them.
     """
 
     at: float
     duration: float
     phases: Mapping[Phase, float]
-    proven: bool
+    rows: Mapping[Mode, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ class Heartbeats:
         self._waiting: float | None = None
         self._open = False
         self._missed_here = 0
+        self._echoed_here = False
+        self._greeting_counts = True
         self._key = 0
 
     @property
@@ -121,17 +123,21 @@ class Heartbeats:
         Poll before: what fell due while there was no connection is not this one's affair.
 
         `proven` says that getting there took an answer from the application, which ends a row of
-        misses; an accepted upgrade alone does not.
+        misses; an accepted upgrade alone does not. Nor does the answer of a peer that gave one to
+        the connection before, too, and then echoed nothing.
         """
         self._open = True
-        if proven:
+        if proven and self._greeting_counts:
             self.consecutive_missed = 0
 
     def lost(self, now: float) -> list[HeartbeatEvent]:
         """Stop sending: the connection ended. What was in flight is aborted."""
         events = self._expire(now) + self._take_due(now)
         self._open = False
+        if self._echoed_here or self._missed_here:
+            self._greeting_counts = self._echoed_here
         self._missed_here = 0
+        self._echoed_here = False
         events += self._skip(self._drop_waiting(), SkipReason.NOT_CONNECTED)
         aborted = self._matching.lost()
         if aborted:
@@ -258,4 +264,5 @@ class Heartbeats:
         self.books.in_flight -= 1
         self.consecutive_missed = 0
         self._missed_here = 0
+        self._echoed_here = True
         return Echoed(self.mode, found.arrived, found.rtt)

@@ -360,9 +360,8 @@ class ProbeSeries:
     def _ready(self, event: Ready) -> None:
         self._life.connect_duration.observe(event.duration)
         self._life.took(event.phases)
-        if event.proven:
-            for beats in self._beats.values():
-                beats.consecutive_missed.value = 0
+        for mode, row in event.rows.items():
+            self._beats[mode].consecutive_missed.value = row
 
     def _disconnected(self, event: Disconnected) -> None:
         self._life.closed()

@@ -333,8 +333,8 @@ class Probe:
         ready_at = self._loop.time()
         self._lifecycle.take(Signal.READY, ready_at)
         self._pulse.attach(dialled.connection, self._dialect)
-        proven = not self._dialect.usable_at_once
-        self._sink(Ready(ready_at, ready_at - self._dialled_at, dialled.phases, proven))
+        rows = {mode: beats.consecutive_missed for mode, beats in self.heartbeats.items()}
+        self._sink(Ready(ready_at, ready_at - self._dialled_at, dialled.phases, rows))
         self._judge("ready")
         await asyncio.shield(dialled.connection.ended)
         now = self._loop.time()

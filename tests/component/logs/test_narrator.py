@@ -83,7 +83,7 @@ class TestLines:
     def test_a_connect_tells_where_it_led_and_how_long_it_took(self, tell: Tell) -> None:
         told = tell(
             Opened(1.0, "127.0.0.1", "TLSv1.3", "kernel"),
-            Ready(1.1, 0.123456, {}, proven=True),
+            Ready(1.1, 0.123456, {}, {}),
             UpChanged(1.1, True, "ready"),
         )
         assert told == [

@@ -313,6 +313,30 @@ class TestVerdicts:
         assert [change.up for change in record.of(UpChanged)] == [True, False, True]
         assert set(opcodes) == {TEXT}
 
+    async def test_a_peer_that_greets_and_never_echoes_stays_down(
+        self, serve: Serve, stage: Stage
+    ) -> None:
+        """The first greeting after an echo is believed, the ones after it are not."""
+        deafness = threading.Event()
+        deafness.set()
+
+        def greets(peer: Peer) -> None:
+            peer.send(CONNECTED)
+            if deafness.is_set():
+                peer.read_close()
+            else:
+                peer.echo()
+
+        rest = f"{TALO[:-1]}, timeout: 50ms}}, {QUICK}, missed_threshold: 1"
+        record = await stage.run(config(rest, serve(talo(greets)).port))
+        await record.until(Ready, 4)
+        assert [change.up for change in record.of(UpChanged)] == [True, False]
+        assert not stage.probe().up
+        deafness.clear()
+        await record.until(Echoed)
+        assert stage.probe().up
+        assert [change.up for change in record.of(UpChanged)] == [True, False, True]
+
     async def test_fewer_misses_than_the_threshold_change_nothing(
         self, serve: Serve, stage: Stage
     ) -> None:

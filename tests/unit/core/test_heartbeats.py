@@ -10,6 +10,7 @@ import pytest
 from monitor.core.events import (
     Aborted,
     Echoed,
+    HeartbeatEvent,
     Indistinct,
     Late,
     Missed,
@@ -274,6 +275,12 @@ class TestWhatBecomesOfAHeartbeat:
         assert heartbeats.books == Books(due=2, sent=2, missed=2, late=2)
 
 
+def _miss(heartbeats: Heartbeats, now: float) -> list[HeartbeatEvent]:
+    """Send a beat and let its time pass."""
+    beat(heartbeats, now)
+    return heartbeats.poll(now + 4.0)[0]
+
+
 class TestHowMissesAreCounted:
     """In a row, since the last echo: over all connections, and on this one."""
 
@@ -282,8 +289,7 @@ class TestHowMissesAreCounted:
         """Heartbeats of which the first two were missed."""
         heartbeats = with_ids()
         for now in (10.0, 20.0):
-            beat(heartbeats, now)
-            heartbeats.poll(now + 4.0)
+            _miss(heartbeats, now)
         return heartbeats
 
     def test_misses_in_a_row_add_up(self, twice_missed: Heartbeats) -> None:
@@ -313,7 +319,39 @@ class TestHowMissesAreCounted:
         assert events == [Missed(MODE, 34.0, consecutive=3, on_connection=1)]
 
     def test_an_answer_of_the_application_ends_the_row(self, twice_missed: Heartbeats) -> None:
+        beat(twice_missed, 30.0)
+        twice_missed.received(2, 31.0)
+        _miss(twice_missed, 40.0)
+        twice_missed.lost(45.0)
+        twice_missed.opened(proven=True)
+        assert twice_missed.consecutive_missed == 0
+
+    def test_a_greeting_without_an_echo_to_follow_ends_no_row_the_next_time(
+        self, twice_missed: Heartbeats
+    ) -> None:
         twice_missed.lost(25.0)
+        twice_missed.opened(proven=True)
+        assert twice_missed.consecutive_missed == 2
+        events = _miss(twice_missed, 30.0)
+        assert events == [Missed(MODE, 34.0, consecutive=3, on_connection=1)]
+
+    def test_a_connection_that_ended_at_once_changes_no_mind(
+        self, twice_missed: Heartbeats
+    ) -> None:
+        for end in (25.0, 26.0):
+            twice_missed.lost(end)
+            twice_missed.opened(proven=True)
+        assert twice_missed.consecutive_missed == 2
+
+    def test_an_echo_makes_greetings_count_again(self, twice_missed: Heartbeats) -> None:
+        twice_missed.lost(25.0)
+        twice_missed.opened(proven=True)
+        beat(twice_missed, 30.0)
+        twice_missed.received(2, 31.0)
+        _miss(twice_missed, 40.0)
+        twice_missed.lost(45.0)
+        twice_missed.opened(proven=False)
+        twice_missed.lost(46.0)
         twice_missed.opened(proven=True)
         assert twice_missed.consecutive_missed == 0
 

@@ -41,7 +41,7 @@ A_LIFE: tuple[Event, ...] = (
     DialFailed(0.5, FailureReason.DNS, Phase.DNS, "no such name"),
     Dialing(0.9, 2),
     OPENED,
-    Ready(1.25, 0.35, {Phase.DNS: 0.05, Phase.TCP: 0.1, Phase.TLS: 0.2}, proven=True),
+    Ready(1.25, 0.35, {Phase.DNS: 0.05, Phase.TCP: 0.1, Phase.TLS: 0.2}, {}),
     UpChanged(1.25, up=True, cause="ready"),
     Sent(Mode.MESSAGE, 2.0, 0.0004),
     Echoed(Mode.MESSAGE, 2.03, 0.03),

@@ -209,11 +209,16 @@ class TestBeats:
         assert value(series, "ws_probe_consecutive_missed", mode=MESSAGE) == 0
         assert value(series, "ws_probe_consecutive_missed", mode=Mode.PING) == 2
 
-    @pytest.mark.parametrize(("proven", "row"), [(True, 0), (False, 2)])
-    def test_a_start_that_took_an_answer_ends_a_row_of_misses(self, proven: bool, row: int) -> None:
-        """An accepted upgrade alone does not."""
-        series = after(Missed(MESSAGE, 6.0, 2, 2), Ready(8.0, 0.1, {}, proven=proven))
-        assert value(series, "ws_probe_consecutive_missed", mode=MESSAGE) == row
+    def test_a_start_may_end_rows_of_misses(self) -> None:
+        """The core says which ones still stand."""
+        series = after(
+            Missed(MESSAGE, 6.0, 2, 2),
+            Missed(Mode.PING, 6.0, 2, 2),
+            Ready(8.0, 0.1, {}, {MESSAGE: 0, Mode.PING: 2}),
+            modes=BOTH,
+        )
+        assert value(series, "ws_probe_consecutive_missed", mode=MESSAGE) == 0
+        assert value(series, "ws_probe_consecutive_missed", mode=Mode.PING) == 2
 
     def test_skipped_heartbeats_are_counted_by_reason(self) -> None:
         """As many as were skipped."""
@@ -308,7 +313,7 @@ class TestConnections:
         """Those that completed; the others are 0."""
         phases = {Phase.DNS: 0.02, Phase.TCP: 0.3}
         failed = DialFailed(1.0, FailureReason.TLS_VERIFY, Phase.TLS, "self-signed", phases, 1.8e9)
-        series = after(Ready(0.5, 1.0, {Phase.READY: 0.7}, proven=True), failed)
+        series = after(Ready(0.5, 1.0, {Phase.READY: 0.7}, {}), failed)
         assert value(series, "ws_probe_connect_failures_total", reason="tls_verify") == 1
         phase = "ws_probe_connect_phase_duration_seconds"
         assert value(series, phase, phase="tcp") == 0.3
@@ -350,7 +355,7 @@ class TestConnections:
 
     def test_a_ready_connection_tells_how_long_it_took(self) -> None:
         """As a whole and by phase."""
-        series = after(Ready(1.25, 0.35, {Phase.DNS: 0.05, Phase.TCP: 0.3}, proven=True))
+        series = after(Ready(1.25, 0.35, {Phase.DNS: 0.05, Phase.TCP: 0.3}, {}))
         assert value(series, "ws_probe_connect_duration_seconds_sum") == 0.35
         assert value(series, "ws_probe_connect_phase_duration_seconds", phase="tcp") == 0.3
 
