@@ -23,12 +23,14 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.typing import Origin, Subprotocol
 from websockets.uri import WebSocketURI
 
+from monitor.core.deny_list import NOTHING_DENIED, DenyList
 from monitor.core.failures import FailureReason, Phase
 from monitor.core.traffic import Traffic
 from monitor.net.connection import Connection
 from monitor.net.deadlines import deadline
 from monitor.net.dial_errors import NETWORK_ERRORS, DialError, classify, timed_out
 from monitor.net.loop_watch import LoopWatch
+from monitor.net.permission import permitted
 from monitor.net.resolver import Address, Resolver
 from monitor.net.stamped_socket import StampedSocket
 from monitor.net.ticket import TicketOffice, TicketPlan
@@ -69,6 +71,7 @@ class DialPlan:
     family: int = socket.AF_UNSPEC
     deflate: bool = False
     max_message_size: int = 1 << 20
+    deny_list: DenyList = NOTHING_DENIED
 
     @property
     def needs_tls(self) -> bool:
@@ -95,7 +98,7 @@ class Dialer:
         self._watch = watch
         self._resolver = Resolver()
         self._contexts = TlsContexts()
-        self._office = TicketOffice(self._resolver)
+        self._offices: dict[DenyList, TicketOffice] = {}
 
     async def dial(self, plan: DialPlan, traffic: Traffic) -> Dialled:
         """Make one attempt.
@@ -103,7 +106,7 @@ class Dialer:
         Raises:
             DialError: it failed; the error says in which phase and why.
         """
-        attempt = _Attempt(plan, self._resolver, self._office)
+        attempt = _Attempt(plan, self._resolver, self._office_for(plan))
         try:
             tls = self._context(plan) if plan.needs_tls else None
             resource = await attempt.get_resource(tls)
@@ -133,8 +136,15 @@ class Dialer:
 
     async def close(self) -> None:
         """Let go of sessions and threads."""
-        await self._office.close()
+        for office in self._offices.values():
+            await office.close()
         self._resolver.close()
+
+    def _office_for(self, plan: DialPlan) -> TicketOffice:
+        office = self._offices.get(plan.deny_list)
+        if office is None:
+            office = self._offices[plan.deny_list] = TicketOffice(self._resolver, plan.deny_list)
+        return office
 
     def _context(self, plan: DialPlan) -> ssl.SSLContext:
         try:
@@ -168,7 +178,7 @@ class _Attempt:
         async with self._phase(Phase.DNS):
             addresses = await self._resolver.resolve(plan.host, plan.port, plan.family)
         async with self._phase(Phase.TCP):
-            return await _connect(addresses)
+            return await _connect(permitted(addresses, plan.deny_list))
 
     async def secure(
         self,

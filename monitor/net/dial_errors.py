@@ -21,6 +21,7 @@ from websockets.exceptions import (
 )
 
 from monitor.core.failures import FailureReason, Phase
+from monitor.net.permission import AddressDeniedError
 from monitor.net.ticket import TicketRefusedError, parse_retry_after
 
 CERTIFICATE_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
@@ -87,6 +88,8 @@ def classify(phase: Phase, error: Exception) -> DialError:
 
 
 def _ticket(error: Exception) -> DialError:
+    if isinstance(error, AddressDeniedError):
+        return DialError(FailureReason.LOCAL, Phase.TICKET, error.detail)
     if isinstance(error, TicketRefusedError):
         return DialError(
             FailureReason.TICKET, Phase.TICKET, str(error), retry_after=error.retry_after
@@ -102,6 +105,8 @@ def _dns(error: Exception) -> DialError:
 
 
 def _tcp(error: Exception) -> DialError:
+    if isinstance(error, AddressDeniedError):
+        return DialError(FailureReason.LOCAL, Phase.TCP, error.detail)
     number = error.errno if isinstance(error, OSError) else None
     reason = REASON_OF_TCP_ERROR.get(number or 0, FailureReason.LOCAL)
     detail = os.strerror(number).lower() if number else _name(error)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 from dataclasses import dataclass
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
+from monitor.core.deny_list import DenyList
+from monitor.net.http_client import PLAIN_JSON, open_session, read_up_to
+from monitor.net.permission import AddressDeniedError
 from monitor.net.resolver import Resolver
 
 BODY_LIMIT = 65536
@@ -37,19 +38,10 @@ class TicketRefusedError(Exception):
 
 
 class TicketOffice:
-    """Fetches tickets; one for all probes. A connection serves one request."""
+    """Fetches tickets; one for all probes with the same deny-list. Each request connects anew."""
 
-    def __init__(self, resolver: Resolver) -> None:
-        connector = aiohttp.TCPConnector(
-            resolver=_OwnResolver(resolver), force_close=True, limit=0, use_dns_cache=False
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            trust_env=False,
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None),  # the caller's deadline holds
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+    def __init__(self, resolver: Resolver, deny_list: DenyList) -> None:
+        self._session = open_session(resolver, deny_list)
 
     async def fetch(self, plan: TicketPlan, tls: ssl.SSLContext | None) -> str:
         """Get one ticket.
@@ -57,16 +49,12 @@ class TicketOffice:
         Raises:
             TicketRefusedError: the endpoint answered, but not with a ticket, or could not be
                 reached. The text names no secret.
+            AddressDeniedError: its address is on the deny-list.
         """
         try:
             async with self._session.post(
                 plan.url,
-                headers={
-                    "Authorization": f"Bearer {plan.api_key}",
-                    "Accept": "application/json",
-                    # Otherwise the library offers to unpack, and we let it unpack nothing.
-                    "Accept-Encoding": "identity",
-                },
+                headers={"Authorization": f"Bearer {plan.api_key}", **PLAIN_JSON},
                 allow_redirects=False,
                 ssl=tls if tls is not None else True,
             ) as response:
@@ -75,8 +63,11 @@ class TicketOffice:
                         f"the ticket endpoint answered HTTP {response.status}",
                         parse_retry_after(response.headers.get("Retry-After")),
                     )
-                return _ticket_in(await _read(response.content))
+                return _ticket_in((await read_up_to(response.content, BODY_LIMIT))[:BODY_LIMIT])
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            cause = getattr(error, "os_error", None)
+            if isinstance(cause, AddressDeniedError):
+                raise cause from None
             raise TicketRefusedError(
                 f"the ticket endpoint could not be asked ({type(error).__name__})"
             ) from None
@@ -96,14 +87,6 @@ def parse_retry_after(value: str | None) -> float:
     return float(value.strip()[:9])
 
 
-async def _read(content: aiohttp.StreamReader) -> bytes:
-    """Read an answer to its end, or to the limit; one call returns what has come so far."""
-    body = bytearray()
-    while len(body) <= BODY_LIMIT and (part := await content.readany()):
-        body += part
-    return bytes(body[:BODY_LIMIT])
-
-
 def _ticket_in(body: bytes) -> str:
     try:
         answer = json.loads(body)
@@ -113,28 +96,3 @@ def _ticket_in(body: bytes) -> str:
     if not isinstance(ticket, str) or not ticket:
         raise TicketRefusedError("the ticket endpoint's answer holds no ticket")
     return ticket
-
-
-class _OwnResolver(AbstractResolver):
-    """Lets aiohttp resolve names in our threads, not in those of the loop."""
-
-    def __init__(self, resolver: Resolver) -> None:
-        self._resolver = resolver
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address.host,
-                port=port,
-                family=address.family,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in await self._resolver.resolve(host, port, family)
-        ]
-
-    async def close(self) -> None:
-        """Nothing to close: the threads belong to somebody else."""
