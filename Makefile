@@ -15,6 +15,7 @@ bin := .venv/bin
 runtime := .venv/.runtime-installed
 dev := .venv/.dev-installed
 node := tests/node/node_modules/.installed
+wheels := build/wheels/.fetched
 reports := build/reports
 pytest := $(bin)/python -m pytest --quiet
 
@@ -77,7 +78,7 @@ fast-tests: $(dev) ## The unit and component tests alone
 	@$(pytest) tests/unit tests/component --junit-xml $(reports)/fast.xml
 
 .PHONY: integration
-integration: $(dev) $(node) ## The tests with real processes and sockets alone
+integration: $(dev) $(node) $(wheels) ## The tests with real processes and sockets alone
 	@scripts/install-test-packages
 	@$(pytest) tests/integration --junit-xml $(reports)/integration.xml
 
@@ -113,6 +114,13 @@ $(node): tests/node/package.json tests/node/package-lock.json
 	@scripts/install-test-packages node npm
 	@echo 'Installing the Node.js packages that tests use'
 	@cd tests/node && npm ci --silent
+	@touch $@
+
+# For the image that a test builds without a network.
+$(wheels): requirements.lock requirements-build.lock | $(dev)
+	@echo 'Fetching the packages of the image'
+	@rm -rf $(@D)
+	@$(bin)/pip download -qq --require-hashes --no-deps --only-binary :all: --dest $(@D) $(^:%=--requirement=%)
 	@touch $@
 
 .PHONY: clean

@@ -4,7 +4,7 @@ Namespaces of its own (mount, pid, network, ipc), a root file system put togethe
 user, the groups and the capabilities that the manifest says, its volumes as the kubelet lays them
 out, and its memory limit by a cgroup. Made with util-linux, as root or in a user namespace.
 
-It lacks what only an image has (its files are this machine's) and the runtime's seccomp profile.
+Its files are this machine's, unless it is given an image. It lacks the runtime's seccomp profile.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shlex
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +32,11 @@ from tests.integration.harness.program import ROOT, Program
 
 IS_ROOT = os.geteuid() == 0
 DEVICES = ("null", "zero", "full", "random", "urandom")
-IMAGE_ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
-"""What the Dockerfile sets."""
+
+TOOLS = ("umount", "setpriv", "env", "unshare")
+"""What a runtime does by itself inside the new root, where an image need have nothing."""
+
+TOOLS_AT = "/.runtime"
 
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
@@ -52,6 +58,28 @@ GET = (
 def bytes_of(quantity: str) -> int:
     """Return the bytes of a Kubernetes quantity such as 256Mi."""
     return int(quantity[:-2]) * UNITS[quantity[-2:]]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a container runs.
+
+    Attributes:
+        entrypoint: the program, before the manifest's arguments.
+        env: its variables.
+        root: its files; None for this machine's.
+    """
+
+    entrypoint: Sequence[str]
+    env: Mapping[str, str]
+    root: Path | None = None
+
+
+THIS_MACHINE = Image(
+    entrypoint=[WS_MONITOR],
+    env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+)
+"""As the Dockerfile has it, but with the files that are here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +145,44 @@ def lay_out_volume(directory: Path, files: Mapping[str, str], mode: int, group: 
     new.rename(directory / "..data")
 
 
-class RootFileSystem:
-    """The shell lines that put a container's root together, as the runtime would."""
+def libraries_of(programs: Iterable[Path]) -> Iterator[Path]:
+    """Yield the shared libraries that programs are linked with, the loader among them."""
+    for program in programs:
+        listing = subprocess.run(["ldd", program], check=True, capture_output=True, text=True)
+        for path in re.findall(r"(/\S+) \(0x", listing.stdout):
+            yield Path(path)
 
-    def __init__(self, root: Path) -> None:
+
+def lay_out_tools(directory: Path) -> None:
+    """Copy `TOOLS` and the libraries that they need."""
+    directory.mkdir()
+    programs = [Path(str(shutil.which(name))) for name in TOOLS]
+    for path in {*programs, *libraries_of(programs)}:
+        shutil.copy(path, directory)
+
+
+def tool(directory: Path, name: str) -> list[str]:
+    """Return the words that run a tool out of a directory that is at `TOOLS_AT`."""
+    (loader,) = directory.glob("ld-*")
+    at = Path(TOOLS_AT)
+    return [str(at / loader.name), "--library-path", TOOLS_AT, str(at / name)]
+
+
+class RootFileSystem:
+    """The shell lines that put a container's root together, as the runtime would.
+
+    Args:
+        root: where; an empty directory.
+        image: an image's files to begin with, which get the places to mount at; else nothing.
+    """
+
+    def __init__(self, root: Path, image: Path | None = None) -> None:
         self._root = root
-        self.lines = [f"mount -t tmpfs -o mode=755 tmpfs {shlex.quote(str(root))}"]
+        at = shlex.quote(str(root))
+        begin = (
+            "-t tmpfs -o mode=755 tmpfs" if image is None else f"--bind {shlex.quote(str(image))}"
+        )
+        self.lines = [f"mount {begin} {at}"]
 
     def _at(self, target: str) -> str:
         return shlex.quote(f"{self._root}{target}")
@@ -138,7 +198,7 @@ class RootFileSystem:
         if read_only:
             self.lines.append(f"mount -o remount,bind,ro {at}")
 
-    def add_image(self) -> None:
+    def add_this_machine(self) -> None:
         """Add what would be in an image: Python, the packages and the program, in their places."""
         trees = {"/usr", "/etc/ssl", sys.base_prefix, sys.prefix, str(ROOT / "monitor")}
         for tree in sorted(trees):
@@ -153,7 +213,7 @@ class RootFileSystem:
         """Add processes, devices, and the name of the loopback."""
         self.lines.append(f"echo '127.0.0.1 localhost' >{self._at('/etc/hosts')}")
         proc = self._at("/proc")
-        self.lines.append(f"mkdir {proc}; mount -t proc proc {proc}")
+        self.lines.append(f"mkdir -p {proc}; mount -t proc proc {proc}")
         for device in DEVICES:
             self.bind(f"/dev/{device}", f"/dev/{device}", read_only=False)
 
@@ -162,19 +222,28 @@ class RootFileSystem:
         self.lines.append(f"mount -o remount,bind,ro {shlex.quote(str(self._root))}")
 
 
-def enter(root: Path) -> list[str]:
+def enter(root: Path, umount: Sequence[str] = ("umount",)) -> list[str]:
     """Return the shell lines that make a mount the root, and forget the old one.
 
     Not chroot(1): it would forbid a user namespace inside, which we need where we are not root.
     """
-    return ["PATH=$PATH:/usr/sbin", f"cd {shlex.quote(str(root))}", "pivot_root . .", "umount -l ."]
+    return [
+        "PATH=$PATH:/usr/sbin",
+        f"cd {shlex.quote(str(root))}",
+        "pivot_root . .",
+        shlex.join([*umount, "-l", "."]),
+    ]
 
 
-def root_of(spec: PodSpec, root: Path, volumes: Mapping[str, Path]) -> list[str]:
+def root_of(
+    spec: PodSpec, image: Image, root: Path, tools: Path, volumes: Mapping[str, Path]
+) -> list[str]:
     """Return the shell lines for the root of a pod's container."""
-    made = RootFileSystem(root)
-    made.add_image()
+    made = RootFileSystem(root, image.root)
+    if image.root is None:
+        made.add_this_machine()
     made.add_what_every_container_has()
+    made.bind(str(tools), TOOLS_AT)
     for mount in spec.container["volumeMounts"]:
         source = str(volumes[mount["name"]])
         made.bind(source, mount["mountPath"], read_only=mount["readOnly"])
@@ -241,6 +310,7 @@ class Container:
         volumes: each volume's files.
         program: what to run; the image's entry point with the manifest's arguments unless given.
         env: further variables.
+        image: what it runs.
     """
 
     def __init__(
@@ -251,18 +321,22 @@ class Container:
         *,
         program: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        image: Image = THIS_MACHINE,
     ) -> None:
         self.spec = spec
+        self.image = image
         number = len(lab.programs)
         root = lab.directory / f"root-{number}"
         root.mkdir()
+        self._tools = lab.directory / f"tools-{number}"
+        lay_out_tools(self._tools)
         self.memory = MemoryLimit(f"ws-monitor-test-{os.getpid()}-{number}", spec.memory)
-        command = program or [WS_MONITOR, *spec.container["args"]]
+        command = program or [*image.entrypoint, *spec.container["args"]]
         script = [
             "set -eu",
             shlex.join([sys.executable, "-c", LOOPBACK_UP]),
-            *root_of(spec, root, volumes),
-            *enter(root),
+            *root_of(spec, image, root, self._tools, volumes),
+            *enter(root, tool(self._tools, "umount")),
             f"exec {shlex.join(self._as_user(command, env or {}))}",
         ]
         mapped = [] if IS_ROOT else ["--map-root-user"]
@@ -273,12 +347,14 @@ class Container:
         )
 
     def _as_user(self, command: Sequence[str], env: Mapping[str, str]) -> list[str]:
-        variables = [f"{name}={value}" for name, value in {**IMAGE_ENV, **env}.items()]
-        plain = ["setpriv", *self.spec.privileges(), "env", "-i", *variables, *command]
+        variables = [f"{name}={value}" for name, value in {**self.image.env, **env}.items()]
+        setpriv = [*tool(self._tools, "setpriv"), *self.spec.privileges()]
+        plain = [*setpriv, *tool(self._tools, "env"), "-i", *variables, *command]
         if IS_ROOT:
             return plain
         user = self.spec.pod["securityContext"]["runAsUser"]
-        return ["unshare", "--keep-caps", f"--map-user={user}", f"--map-group={user}", *plain]
+        unshare = [*tool(self._tools, "unshare"), "--keep-caps"]
+        return [*unshare, f"--map-user={user}", f"--map-group={user}", *plain]
 
     @property
     def pid(self) -> int | None:
@@ -339,7 +415,7 @@ class Container:
         if self.pid is None:
             return False
         begun = Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")[:2]
-        return WS_MONITOR.encode() in begun
+        return self.image.entrypoint[0].encode() in begun
 
     async def scrape(self) -> Scrape:
         """Read `/metrics`."""

@@ -64,7 +64,7 @@ class Stack:
         root = lab.directory / "stack"
         root.mkdir()
         made = RootFileSystem(root)
-        made.add_image()
+        made.add_this_machine()
         made.add_what_every_container_has()
         made.lines += [f"echo '127.0.0.1 {name}' >>{root}/etc/hosts" for name in SERVICES]
         for name in WHAT_THE_IMAGES_START:
