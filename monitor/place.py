@@ -92,7 +92,7 @@ def _index_and_count(
 
 def _ordinal(environ: Mapping[str, str], hostname: Callable[[], str]) -> int:
     given = environ.get(ORDINAL, "")
-    where, text = (ORDINAL, given) if given else ("the host's name", hostname())
+    where, text = (ORDINAL, given) if given else ("the host's name", hostname().partition(".")[0])
     match = re.search(r"(?:^|-)([0-9]{1,4})$", text)
     if match is None or int(match[1]) >= MOST_SHARDS or (given and match[1] != given):
         raise PlaceError(

@@ -15,8 +15,10 @@ from cloudcoil.models.prometheus_operator.v1 import PrometheusRule, ServiceMonit
 from pydantic import ValidationError
 
 from monitor import __version__
-from monitor.config import parse_config
+from monitor.config import Connect, parse_config
+from monitor.core.sharding import Shard
 from monitor.metrics.families import RESERVED_LABELS
+from monitor.place import Place, read_place
 from monitor.web.routes import ROUTES
 from tests.integration.harness.program import ROOT
 from tests.integration.kustomize import (
@@ -42,6 +44,8 @@ OPERATOR_LABELS = {"job", "instance", "namespace", "service", "pod", "container"
 """What the operator gives each target of a ServiceMonitor."""
 
 DOCS = (ROOT / "docs" / "kubernetes.md").read_text()
+SCALING = (ROOT / "docs" / "scaling.md").read_text()
+BLOCK = re.MULTILINE | re.DOTALL
 
 every_overlay = pytest.mark.parametrize("name", OVERLAYS)
 
@@ -52,10 +56,16 @@ def only(name: str, kind: str) -> Manifest:
     return found
 
 
+def workload_of(manifests: tuple[Manifest, ...]) -> Manifest:
+    """The Deployment or the StatefulSet among a set of objects."""
+    (workload,) = of_kind(manifests, "Deployment") + of_kind(manifests, "StatefulSet")
+    return workload
+
+
 def pod_of(manifests: tuple[Manifest, ...]) -> dict[str, Any]:
     """The pod that a set of objects runs."""
-    (workload,) = of_kind(manifests, "Deployment") + of_kind(manifests, "StatefulSet")
-    return workload["spec"]["template"]["spec"]
+    pod: dict[str, Any] = workload_of(manifests)["spec"]["template"]["spec"]
+    return pod
 
 
 def problems_of(manifest: Manifest, version: str) -> str | None:
@@ -80,7 +90,7 @@ class TestRendering:
         assert kustomize_version() >= (4,), "these overlays need kubectl 1.21 or newer"
 
     def test_there_are_overlays(self) -> None:
-        assert OVERLAYS == ["prometheus-operator", "single"]
+        assert OVERLAYS == ["prometheus-operator", "sharded", "single"]
 
     @every_overlay
     @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
@@ -156,7 +166,7 @@ class TestSafety:
             assert resources["limits"] == {"memory": resources["requests"]["memory"]}
             assert "cpu" in resources["requests"]
 
-    @every_overlay
+    @pytest.mark.parametrize("name", ["single", "prometheus-operator"])
     def test_nothing_is_watched_twice_during_a_rollout(self, name: str) -> None:
         spec = only(name, "Deployment")["spec"]
         assert spec["replicas"] == 1
@@ -230,9 +240,10 @@ class TestFit:
 
     @every_overlay
     def test_each_selector_finds_what_it_is_meant_for(self, name: str) -> None:
-        pod_labels = only(name, "Deployment")["spec"]["template"]["metadata"]["labels"]
+        workload = workload_of(overlay(name))
+        pod_labels = workload["spec"]["template"]["metadata"]["labels"]
         for kind, where in (
-            ("Deployment", ("selector", "matchLabels")),
+            (workload["kind"], ("selector", "matchLabels")),
             ("Service", ("selector",)),
             ("PodDisruptionBudget", ("selector", "matchLabels")),
             ("NetworkPolicy", ("podSelector", "matchLabels")),
@@ -284,6 +295,77 @@ class TestFit:
         ]
         files = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
         assert sorted(shown) == [(f"ws-monitor-{file.name}", file.read_text()) for file in files]
+
+
+class TestShards:
+    """Several pods that share the probes."""
+
+    @pytest.fixture
+    def with_operator(self, tmp_path: Path) -> tuple[Manifest, ...]:
+        """The shards over the overlay for the operator, as docs/scaling.md shows it."""
+        (text,) = re.findall(r"^```yaml\n# kustomization\.yaml\n(.*?)^```", SCALING, BLOCK)
+        here = os.path.relpath(KUBERNETES, tmp_path)
+        (tmp_path / "kustomization.yaml").write_text(
+            text.replace("ws-monitor/deploy/kubernetes", here)
+        )
+        return tuple(render(tmp_path))
+
+    def test_the_count_that_each_pod_is_told_is_the_number_of_pods(self) -> None:
+        spec = only("sharded", "StatefulSet")["spec"]
+        (container,) = spec["template"]["spec"]["containers"]
+        told = {each["name"]: each["value"] for each in container["env"]}
+        names = (f"ws-monitor-{ordinal}" for ordinal in range(spec["replicas"]))
+        shards = [place_of(told, name).shard for name in names]
+        assert shards == [Shard(index, spec["replicas"]) for index in range(spec["replicas"])]
+        assert spec["replicas"] >= 2
+
+    def test_an_update_is_a_rolling_one_that_leaves_each_pod_time_to_connect(self) -> None:
+        spec = only("sharded", "StatefulSet")["spec"]
+        assert spec["updateStrategy"] == {"type": "RollingUpdate"}
+        assert spec["minReadySeconds"] * Connect().per_second >= 1000
+        assert "strategy" not in spec
+
+    def test_each_pod_has_a_name_and_is_scraped_by_it(self) -> None:
+        service = only("sharded", "Service")
+        assert service["spec"]["clusterIP"] == "None"
+        assert service["spec"]["publishNotReadyAddresses"] is True
+        assert only("sharded", "StatefulSet")["spec"]["serviceName"] == service["metadata"]["name"]
+        (port,) = service["spec"]["ports"]
+        name = f"_{port['name']}._tcp.{service['metadata']['name']}.ws-monitor.svc"
+        assert f"names: [{name}]" in SCALING
+
+    def test_pods_keep_off_each_other_s_nodes_where_they_can(self) -> None:
+        workload = only("sharded", "StatefulSet")
+        (spread,) = pod_of(overlay("sharded"))["topologySpreadConstraints"]
+        assert spread["topologyKey"] == "kubernetes.io/hostname"
+        assert spread["labelSelector"] == workload["spec"]["selector"]
+
+    def test_the_rest_of_the_pod_is_that_of_the_single_monitor(self) -> None:
+        alone, shared = (copy.deepcopy(pod_of(overlay(name))) for name in ("single", "sharded"))
+        del shared["topologySpreadConstraints"]
+        del shared["containers"][0]["env"]
+        assert shared == alone
+
+    def test_the_operator_tells_the_pods_apart(self, with_operator: tuple[Manifest, ...]) -> None:
+        (monitor,) = of_kind(with_operator, "ServiceMonitor")
+        (endpoint,) = monitor["spec"]["endpoints"]
+        (instance,) = (
+            each for each in endpoint["relabelings"] if each.get("targetLabel") == "instance"
+        )
+        assert instance["sourceLabels"] == ["__meta_kubernetes_pod_name"]
+        assert as_operator_reads(monitor) == monitor
+        assert workload_of(with_operator)["kind"] == "StatefulSet"
+
+
+def place_of(environ: dict[str, str], host: str) -> Place:
+    """What the monitor makes of a pod's environment and name."""
+    return read_place(
+        environ["WS_MONITOR_SHARD"],
+        environ["WS_MONITOR_REPLICATION"],
+        "",
+        environ=environ,
+        hostname=lambda: host,
+    )
 
 
 def examples() -> Iterator[tuple[str, str]]:

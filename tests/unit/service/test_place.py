@@ -33,6 +33,7 @@ class TestShard:
     def test_auto_is_the_ordinal_at_the_end_of_the_host_s_name(self) -> None:
         assert place("auto/30", host="ws-monitor-12").shard == Shard(12, 30)
         assert place("auto/3", host="2").shard == Shard(2, 3)
+        assert place("auto/3", host="ws-monitor-1.ws-monitor.games.svc").shard == Shard(1, 3)
 
     def test_auto_is_what_the_variable_says_if_it_says_anything(self) -> None:
         assert place("auto/3", index="1", host="node-7").shard == Shard(1, 3)
