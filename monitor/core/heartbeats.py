@@ -81,6 +81,9 @@ class Heartbeats:
             carry no id.
         matching: how echoes find their heartbeats.
         start: the first beat is the first slot at or after this time.
+
+    Attributes:
+        next_due: when the next beat falls due.
     """
 
     def __init__(
@@ -95,6 +98,8 @@ class Heartbeats:
         self._matching = matching
         self._slack = min(schedule.interval / 2, LONGEST_SLACK)
         self._slot = schedule.slot_at_or_after(start)
+        self.next_due = schedule.due(self._slot)
+        self._deadline = NEVER
         self._waiting: float | None = None
         self._open = False
         self._missed_here = 0
@@ -103,14 +108,18 @@ class Heartbeats:
         self._key = 0
 
     @property
-    def next_due(self) -> float:
-        """When the next beat falls due."""
-        return self._schedule.due(self._slot)
+    def waits(self) -> bool:
+        """Whether a beat is held until the one before it is settled."""
+        return self._waiting is not None
 
     @property
     def next_deadline(self) -> float:
         """When `poll` must be called although no beat is due: a time-out, or a beat that waits."""
-        return min(self._matching.next_deadline, self._waiting_ends())
+        if self._waiting is None:
+            return self._deadline
+        # It can be sent, or has waited too long.
+        waits_until = self._waiting + self._slack if self._must_wait() else self._waiting
+        return min(self._deadline, waits_until)
 
     @property
     def next_timer(self) -> float:
@@ -140,6 +149,7 @@ class Heartbeats:
         self._echoed_here = False
         events += self._skip(self._drop_waiting(), SkipReason.NOT_CONNECTED)
         aborted = self._matching.lost()
+        self._deadline = NEVER
         if aborted:
             self.books.aborted += aborted
             self.books.in_flight -= aborted
@@ -165,6 +175,7 @@ class Heartbeats:
     def sent(self, order: Order, at: float) -> Sent:
         """Book an order as carried out: its first frame's system call began at `at`."""
         self._matching.sent(order.key, order.copies, Flight(at, at + self._timeout))
+        self._deadline = self._matching.next_deadline
         self.books.waiting -= 1
         self.books.sent += 1
         self.books.in_flight += 1
@@ -191,6 +202,7 @@ class Heartbeats:
         earliest = arrived if earliest is None else earliest
         events = self._expire(earliest)
         proven = self._matching.received(key, arrived, earliest)
+        self._deadline = self._matching.next_deadline
         if all(found.outcome is not Outcome.UNSOLICITED for found in proven):
             self.last_echo = arrived
         return events + [self._book(found) for found in proven]
@@ -199,16 +211,11 @@ class Heartbeats:
         """Whether the heartbeat in flight forbids another one."""
         return self._matching.exclusive and self._matching.in_flight > 0
 
-    def _waiting_ends(self) -> float:
-        """When the beat that waits can be sent, or has waited too long."""
-        if self._waiting is None:
-            return NEVER
-        return self._waiting + self._slack if self._must_wait() else self._waiting
-
     def _expire(self, now: float) -> list[HeartbeatEvent]:
         events: list[HeartbeatEvent] = []
-        while (deadline := self._matching.next_deadline) <= now:
+        while (deadline := self._deadline) <= now:
             missed = self._matching.expire(deadline)
+            self._deadline = self._matching.next_deadline
             self.books.missed += missed
             self.books.in_flight -= missed
             for _ in range(missed):
@@ -232,11 +239,10 @@ class Heartbeats:
     def _pass_slots(self, now: float) -> int:
         if now < self.next_due:
             return 0
-        following = self._schedule.slot_at_or_after(now)
-        if self._schedule.due(following) <= now:
-            following += 1
+        following = self._schedule.slot_after(now)
         passed = following - self._slot
         self._slot = following
+        self.next_due = self._schedule.due(following)
         self.books.due += passed
         return passed
 

@@ -29,7 +29,9 @@ class Numbered:
     @property
     def next_deadline(self) -> float:
         """When the oldest heartbeat in flight is missed; infinity when none is."""
-        return next((flight.deadline for flight in self._flights.values()), math.inf)
+        for flight in self._flights.values():
+            return flight.deadline
+        return math.inf
 
     def copies(self, now: float) -> int:  # noqa: ARG002 - the other matching needs the time
         """One frame a heartbeat, always: its id tells its echo from any other."""

@@ -25,6 +25,11 @@ class Schedule:
             return slot + 1
         return slot - 1 if self.due(slot - 1) >= now else slot
 
+    def slot_after(self, now: float) -> int:
+        """Return the first slot that is still to come at `now`."""
+        slot = self.slot_at_or_after(now)
+        return slot + 1 if self.due(slot) <= now else slot
+
 
 def stable_phase(digest: bytes, interval: float, slots: int) -> float:
     """Spread probes over an interval: always the same phase for the same digest.

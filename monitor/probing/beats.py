@@ -1,8 +1,8 @@
-"""Everything periodic, driven by APScheduler through few jobs: the one home of that package.
+"""Everything periodic, driven by APScheduler through one job: the one home of that package.
 
-Probes whose beats fall due at the same moment share a job, so the scheduler's cost follows the
-number of distinct moments, not that of probes. The scheduler only wakes; which beats are due is
-decided by the core, from monotonic time.
+Probes whose beats fall due at the same moment share a slot. Once a second the scheduler's job winds
+the slots up: each whose next moment is near gets a timer of the loop, which costs a tenth of a job.
+Both only wake; which beats are due is decided by the core, from monotonic time.
 
 APScheduler lives by the wall clock, which may be set at any time. It is given a time zone in which
 the time of day *is* the monotonic clock, so a step of the wall clock cannot reach it.
@@ -16,7 +16,6 @@ import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import partial
 from typing import Any
 
 from apscheduler.executors.base import BaseExecutor
@@ -77,15 +76,60 @@ class _SlotTrigger(BaseTrigger):  # type: ignore[misc] # the package ships no ty
 class _LoopExecutor(BaseExecutor):  # type: ignore[misc] # the package ships no types
     """Runs a job in the loop itself, in its next turn: no thread, no task."""
 
-    def _do_submit_job(self, job: Job, run_times: list[datetime]) -> None:
+    def _do_submit_job(self, job: Job, run_times: list[datetime]) -> None:  # noqa: ARG002
         loop = asyncio.get_running_loop()
-        loop.call_soon(self._run, job, run_times[-1])
+        loop.call_soon(self._run, job)
 
-    def _run(self, job: Job, run_time: datetime) -> None:
+    def _run(self, job: Job) -> None:
         try:
-            job.func(due=_as_monotonic(run_time))
+            job.func()
         finally:
             self._run_job_success(job.id, [])
+
+
+WINDING = Schedule(interval=1.0, phase=0.0)
+
+AHEAD = 2.0
+"""Seconds for which the slots are wound up: a winding may be late by half of it."""
+
+
+class _Slot:
+    """Those who beat at the same moments, and the loop's timer for the next one."""
+
+    __slots__ = ("_due", "_schedule", "_timer", "_wound_until", "beats")
+
+    def __init__(self, schedule: Schedule, wound_until: Callable[[], float]) -> None:
+        self.beats: dict[Beat, None] = {}
+        self._schedule = schedule
+        self._wound_until = wound_until
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Beat from now on."""
+        self._due = self._schedule.due(self._schedule.slot_at_or_after(time.monotonic()))
+        self.wind()
+
+    def wind(self) -> None:
+        """Have a timer if the next moment is near."""
+        if self._timer is None and self._due < self._wound_until():
+            self._timer = asyncio.get_running_loop().call_at(self._due, self._run)
+
+    def release(self) -> None:
+        """Have no timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _run(self) -> None:
+        due = self._due
+        # What is past is past: after a stall there is one beat, and no burst. Wound up first, so
+        # that a beat may unsubscribe.
+        following = self._schedule.slot_after(max(due, time.monotonic()))
+        self._due = self._schedule.due(following)
+        self._timer = None
+        self.wind()
+        for beat in list(self.beats):
+            beat(due)
 
 
 class Beats:
@@ -99,54 +143,55 @@ class Beats:
             executors={"default": _LoopExecutor()},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1000},
         )
-        self._slots: dict[Schedule, dict[Beat, None]] = {}
+        self._scheduler.add_job(self._wind, _SlotTrigger(WINDING))
+        self._slots: dict[Schedule, _Slot] = {}
+        self._wound_until = -math.inf
 
     def start(self) -> None:
         """Begin to beat, in the running loop."""
         self._scheduler.start()
+        self._wound_until = time.monotonic() + AHEAD
+        for slot in self._slots.values():
+            slot.begin()
 
     def stop(self) -> None:
         """Beat no more."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+        self._wound_until = -math.inf
+        for slot in self._slots.values():
+            slot.release()
 
     def subscribe(self, schedule: Schedule, beat: Beat) -> Callable[[], None]:
         """Call `beat` at every slot of `schedule`; return what ends that."""
-        beats = self._slots.get(schedule)
-        if beats is None:
-            beats = self._slots[schedule] = {}
-            self._scheduler.add_job(
-                partial(_run_slot, schedule, beats),
-                _SlotTrigger(schedule),
-                kwargs={"due": 0.0},  # checked now; the executor puts in the real one
-                id=_job_id(schedule),
-            )
-        beats[beat] = None
+        slot = self._slots.get(schedule)
+        if slot is None:
+            slot = self._slots[schedule] = _Slot(schedule, lambda: self._wound_until)
+            if self._scheduler.running:
+                slot.begin()
+        slot.beats[beat] = None
         return lambda: self._unsubscribe(schedule, beat)
 
     def _unsubscribe(self, schedule: Schedule, beat: Beat) -> None:
-        beats = self._slots.get(schedule, {})
-        beats.pop(beat, None)
-        if not beats and self._slots.pop(schedule, None) is not None:
-            self._scheduler.remove_job(_job_id(schedule))
+        slot = self._slots.get(schedule)
+        if slot is None:
+            return
+        slot.beats.pop(beat, None)
+        if not slot.beats:
+            slot.release()
+            del self._slots[schedule]
 
-
-def _run_slot(schedule: Schedule, beats: dict[Beat, None], due: float) -> None:
-    # A datetime is rounded to microseconds; the schedule knows its own slots exactly.
-    exact = schedule.due(round((due - schedule.phase) / schedule.interval))
-    for beat in list(beats):
-        beat(exact)
-
-
-def _job_id(schedule: Schedule) -> str:
-    return f"{schedule.interval!r}/{schedule.phase!r}"
+    def _wind(self) -> None:
+        self._wound_until = time.monotonic() + AHEAD
+        for slot in self._slots.values():
+            slot.wind()
 
 
 SLOT_WIDTH = 0.01
 """Probes whose beats are due within so many seconds of each other share a slot."""
 
 MOST_SLOTS = 1000
-"""However long the interval, it has at most so many slots, hence so many jobs."""
+"""However long the interval, it has at most so many slots."""
 
 
 def slots_in(interval: float) -> int:

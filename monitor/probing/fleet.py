@@ -13,6 +13,7 @@ from monitor.core.events import AbortReason, Crashed, Mode
 from monitor.core.traffic import Traffic
 from monitor.net.dial import Dialer
 from monitor.probing import plans
+from monitor.probing.alarms import Alarms
 from monitor.probing.beats import Beats
 from monitor.probing.gate import Gate
 from monitor.probing.probe import Probe, Sink
@@ -54,6 +55,7 @@ class Fleet:
         self._dialer = dialer
         self._gate = gate
         self._beats = beats
+        self._alarms = Alarms()
         self._observe = observe
         self._members: dict[str, _Member] = {}
 
@@ -94,6 +96,7 @@ class Fleet:
             config,
             dialer=self._dialer,
             gate=self._gate,
+            alarms=self._alarms,
             sink=observer.sink,
             traffic=traffic,
             availability=availability,

@@ -44,6 +44,7 @@ from monitor.net.deadlines import deadline
 from monitor.net.dial import Dialer, Dialled, DialPlan
 from monitor.net.dial_errors import DialError, timed_out
 from monitor.probing import plans
+from monitor.probing.alarms import Alarms
 from monitor.probing.gate import Gate
 from monitor.probing.pulse import Pulse
 
@@ -67,6 +68,7 @@ class Probe:
         config: what to watch and how.
         dialer: makes connections.
         gate: says when a connect may begin.
+        alarms: wake it at deadlines.
         sink: takes every event; must not raise.
         traffic: counts what arrives.
         availability: keeps the downtime.
@@ -79,6 +81,7 @@ class Probe:
         *,
         dialer: Dialer,
         gate: Gate,
+        alarms: Alarms,
         sink: Sink,
         traffic: Traffic,
         availability: Availability,
@@ -95,7 +98,7 @@ class Probe:
         self._lifecycle = Lifecycle(self._loop.time())
         self._backoff = Backoff(plans.make_backoff_policy(config))
         books = plans.make_heartbeats(config, self._loop.time())
-        self._pulse = Pulse(books, self._follow, self.beat)
+        self._pulse = Pulse(books, self._follow, self.beat, alarms)
         self._dialect: Dialect = plans.make_dialect(config)
         self._connection: Connection | None = None
         self._usable: asyncio.Future[None] = self._loop.create_future()

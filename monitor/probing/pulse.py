@@ -15,6 +15,7 @@ from monitor.core.heartbeats import NEVER, Heartbeats, Order
 from monitor.dialects.control import ping_key, ping_payload
 from monitor.dialects.dialect import Dialect
 from monitor.net.connection import Arrival, Connection
+from monitor.probing.alarms import Alarms
 
 Publish = Callable[[list[HeartbeatEvent]], None]
 
@@ -25,7 +26,8 @@ class Pulse:
     Args:
         heartbeats: the books.
         publish: is told what came of each heartbeat.
-        wake: is called when a timer fires. Must call `beat`, and see to what that raises.
+        wake: is called when a deadline has come. Must call `beat`, and see to what that raises.
+        alarms: wake us at deadlines.
     """
 
     def __init__(
@@ -33,11 +35,14 @@ class Pulse:
         heartbeats: Mapping[Mode, Heartbeats],
         publish: Publish,
         wake: Callable[[float], None],
+        alarms: Alarms,
     ) -> None:
         self.heartbeats = heartbeats
         self._loop = asyncio.get_running_loop()
         self._publish = publish
         self._wake = wake
+        self._alarms = alarms
+        self._alarm = NEVER
         self._connection: Connection | None = None
         self._dialect: Dialect | None = None
         self._nonce = b""
@@ -60,10 +65,9 @@ class Pulse:
             self._publish(heartbeats.lost(self._loop.time()))
 
     def stop(self) -> None:
-        """Let go of the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """Let go of the timer; an alarm that still rings finds nothing to do."""
+        self._stop_timer()
+        self._alarm = NEVER
 
     def beat(self, due: float) -> None:
         """Do what is due at `due`: a slot of one of the schedules."""
@@ -81,7 +85,8 @@ class Pulse:
         heartbeats = self.heartbeats.get(mode)
         if heartbeats is not None:
             self._publish(heartbeats.received(key, arrival.at, arrival.earliest))
-            self._arm()
+            if heartbeats.waits:
+                self._arm(heartbeats)
 
     def _poll(self, now: float) -> None:
         for heartbeats in self.heartbeats.values():
@@ -89,10 +94,11 @@ class Pulse:
                 self._loop.call_soon(self._wake, now)
                 return
             events, order = heartbeats.poll(now)
-            self._publish(events)
+            if events:
+                self._publish(events)
             if order is not None:
                 self._carry_out(heartbeats, order)
-        self._arm()
+            self._arm(heartbeats)
 
     def _must_read_first(self, when: float, now: float) -> bool:
         """Whether an echo that came in time may still wait in the kernel: our stall, no miss."""
@@ -112,13 +118,38 @@ class Pulse:
             return self._connection.ping(ping_payload(self._nonce, order.key))
         return self._connection.send(self._dialect.heartbeat(order.key), order.copies)
 
-    def _arm(self) -> None:
-        """Have a timer for the earliest deadline. One too many costs less than one cancelled."""
-        when = min(heartbeats.next_deadline for heartbeats in self.heartbeats.values())
-        if when == NEVER or (self._timer is not None and self._timer.when() <= when):
+    def _arm(self, heartbeats: Heartbeats) -> None:
+        """See to it that we are woken at the next deadline."""
+        when = heartbeats.next_deadline
+        if heartbeats.waits:
+            self._arm_timer(when)
+        elif when < self._alarm:
+            # One alarm too many costs less than one taken back.
+            self._alarm = when
+            self._alarms.set(when, self._rung)
+
+    def _rung(self, when: float) -> None:
+        """Wake if a deadline has come; most have been met long ago."""
+        if when != self._alarm:
             return
-        self.stop()
-        self._timer = self._loop.call_at(when, self._fire, when)
+        self._alarm = NEVER
+        # Loop timers may fire a clock tick early.
+        now = max(self._loop.time(), when)
+        if any(heartbeats.next_deadline <= now for heartbeats in self.heartbeats.values()):
+            self._wake(now)
+        for heartbeats in self.heartbeats.values():
+            self._arm(heartbeats)
+
+    def _arm_timer(self, when: float) -> None:
+        """Have a timer of our own: a beat waits to be sent, and should not wait for long."""
+        if self._timer is None or when < self._timer.when():
+            self._stop_timer()
+            self._timer = self._loop.call_at(when, self._fire, when)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _fire(self, when: float) -> None:
         self._timer = None

@@ -54,6 +54,12 @@ class TestSchedule:
         schedule = Schedule(interval, phase=interval * share)
         assert schedule.slot_at_or_after(schedule.due(slot)) == slot
 
+    @pytest.mark.parametrize(("now", "slot"), [(2.9, 0), (3.0, 1), (3.1, 1), (13.0, 2)])
+    def test_the_slot_after_a_time_is_the_first_that_is_still_to_come(
+        self, now: float, slot: int
+    ) -> None:
+        assert Schedule(interval=10.0, phase=3.0).slot_after(now) == slot
+
     def test_a_phase_is_the_share_of_the_interval_that_the_digest_names(self) -> None:
         assert stable_phase(bytes([0]), interval=10.0, slots=5) == 0.0
         assert stable_phase(bytes([3]), interval=10.0, slots=5) == 6.0

@@ -1,4 +1,4 @@
-"""Beats come when due, share their jobs, burst never, and do not care what the wall clock says."""
+"""Beats come when due, share their slots, burst never, and do not care what the wall clock says."""
 
 import asyncio
 from collections.abc import Iterator
@@ -80,23 +80,24 @@ async def test_a_schedule_does_not_drift(beats: Beats) -> None:
     assert heard.came == pytest.approx(heard.due, abs=TICK)
 
 
-async def test_probes_with_the_same_slots_share_one_job(beats: Beats) -> None:
+async def test_probes_with_the_same_slots_share_one_timer(beats: Beats) -> None:
     """And are called in the order in which they came."""
     order: list[int] = []
     for number in range(5):
         beats.subscribe(Schedule(10.0, 3.0), partial(lambda n, _: order.append(n), number))
     beats.subscribe(Schedule(10.0, 4.0), lambda _: order.append(99))
-    assert len(beats._scheduler.get_jobs()) == 2
+    assert len(beats._slots) == 2
     await asyncio.sleep(10)
     assert order == [0, 1, 2, 3, 4, 99]
 
 
-async def test_a_fleet_takes_few_jobs_however_large_it_is(beats: Beats) -> None:
+async def test_a_fleet_takes_one_job_and_few_timers_however_large_it_is(beats: Beats) -> None:
     """Ten thousand probes with one interval."""
     for number in range(10_000):
         phase = stable_phase(number.to_bytes(4), 25.0, slots_in(25.0))
         beats.subscribe(Schedule(25.0, phase), Listener())
-    assert len(beats._scheduler.get_jobs()) == MOST_SLOTS
+    assert len(beats._scheduler.get_jobs()) == 1
+    assert len(beats._slots) == MOST_SLOTS
 
 
 @pytest.mark.parametrize(
@@ -109,8 +110,21 @@ def test_an_interval_has_slots_of_ten_milliseconds_but_no_more_than_a_thousand(
     assert slots_in(interval) == slots
 
 
+async def test_a_winding_that_comes_late_costs_no_beat(beats: Beats) -> None:
+    """Slots are wound up for longer than it takes until the next winding."""
+    heard = Listener()
+    beats.subscribe(Schedule(0.1, 0.05), heard)
+    await asyncio.sleep(0.96)
+    beats._scheduler.pause()
+    await asyncio.sleep(1.0)
+    beats._scheduler.resume()
+    await asyncio.sleep(8.03)
+    assert heard.due == pytest.approx([1001.05 + beat / 10 for beat in range(100)])
+    assert heard.came == pytest.approx(heard.due, abs=TICK)
+
+
 async def test_who_unsubscribes_hears_no_more_and_the_others_do(beats: Beats) -> None:
-    """The job goes with the last one."""
+    """The slot goes with the last one."""
     stays, goes = Listener(), Listener()
     beats.subscribe(Schedule(10.0, 0.0), stays)
     end = beats.subscribe(Schedule(10.0, 0.0), goes)
@@ -121,11 +135,11 @@ async def test_who_unsubscribes_hears_no_more_and_the_others_do(beats: Beats) ->
     assert (len(stays.due), len(goes.due)) == (3, 1)
 
 
-async def test_the_last_one_to_unsubscribe_takes_the_job_along(beats: Beats) -> None:
+async def test_the_last_one_to_unsubscribe_takes_the_slot_along(beats: Beats) -> None:
     """Who comes later gets a new one."""
     heard = Listener()
     beats.subscribe(Schedule(10.0, 0.0), Listener())()
-    assert beats._scheduler.get_jobs() == []
+    assert beats._slots == {}
     beats.subscribe(Schedule(10.0, 0.0), heard)
     await asyncio.sleep(25)
     assert heard.due == [1010.0, 1020.0]
