@@ -13,6 +13,9 @@ from monitor.metrics.series import BeatFacts, ProbeIdentity
 from monitor.probing.fleet import Observer
 from monitor.probing.probe import Sink
 
+TOLD = Narrator.tells_of()
+OUR_OWN = frozenset({Sent, Crashed})
+
 
 class Observing:
     """Prepares the observers of each probe. `trace`, if given, gets a line for every heartbeat."""
@@ -26,16 +29,19 @@ class Observing:
     ) -> Observer:
         """Prepare metrics and log for one probe."""
         identity = _identity(config)
-        sinks: list[Sink] = [
-            self._exposition.add(identity, traffic, availability),
-            Narrator(config.name, identity.endpoint),
-            self._own_figures,
-        ]
-        if self._trace is not None:
-            sinks.append(self._trace.of(config.name))
+        series = self._exposition.add(identity, traffic, availability)
+        narrator = Narrator(config.name, identity.endpoint)
+        others: list[Sink] = [] if self._trace is None else [self._trace.of(config.name)]
 
         def sink(event: Event) -> None:
-            for take in sinks:
+            series(event)
+            kind = type(event)
+            # Most events are of heartbeats that fare well: they make no line.
+            if kind in TOLD:
+                narrator(event)
+            if kind in OUR_OWN:
+                self._own_figures(event)
+            for take in others:
                 take(event)
 
         return Observer(sink, lambda: self._exposition.remove(config.name))

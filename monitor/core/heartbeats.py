@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from monitor.core.events import (
     Aborted,
@@ -62,8 +63,7 @@ class Books:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """Send this heartbeat now: `copies` identical frames, back to back, then tell `sent`."""
 
     key: int
@@ -239,7 +239,9 @@ class Heartbeats:
     def _pass_slots(self, now: float) -> int:
         if now < self.next_due:
             return 0
-        following = self._schedule.slot_after(now)
+        following = self._slot + 1
+        if self._schedule.due(following) <= now:
+            following = self._schedule.slot_after(now)
         passed = following - self._slot
         self._slot = following
         self.next_due = self._schedule.due(following)

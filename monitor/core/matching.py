@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Outcome(Enum):
@@ -15,16 +14,14 @@ class Outcome(Enum):
     UNSOLICITED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Flight:
+class Flight(NamedTuple):
     """A heartbeat handed to the kernel: when, and until when its echo is in time (half-open)."""
 
     sent: float
     deadline: float
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """One proven match.
 
     `arrived` is when the echo's bytes reached the kernel, or the latest moment at which they can

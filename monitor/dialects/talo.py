@@ -15,6 +15,9 @@ from monitor.dialects.dialect import Echo, Frame, Meaning, Remark, Usable
 
 HEARTBEAT = b"v1.heartbeat"
 
+_BEAT = Frame(HEARTBEAT)
+_ECHO = Echo(None)
+
 SERVER_PATIENCE = 30.0
 """Seconds between the server's pings; it drops a client that gave no sign of life in between."""
 
@@ -61,14 +64,14 @@ class Talo:
 
     def heartbeat(self, key: int) -> Frame:  # noqa: ARG002 - the protocol has no id
         """The plain string, always the same."""
-        return Frame(HEARTBEAT)
+        return _BEAT
 
     def read(self, data: bytes, *, text: bool) -> Meaning:
         """Say what a message of the server means."""
         if not text:
             return None
         if data == HEARTBEAT:
-            return Echo(None)
+            return _ECHO
         envelope = _envelope(data)
         if envelope.get("res") == "v1.connected":
             return Usable()

@@ -72,6 +72,11 @@ class Narrator:
         if tell is not None:
             tell(self, event)
 
+    @classmethod
+    def tells_of(cls) -> frozenset[type]:
+        """The events that can make a line."""
+        return frozenset(cls._TELL)
+
     def _write(self, level: str, at: float, message: str, **fields: object) -> None:
         if not self._budget.admit(at):
             return

@@ -11,10 +11,9 @@ import asyncio
 import contextlib
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from websockets.asyncio.client import ClientConnection
-from websockets.client import ClientProtocol
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 from websockets.http11 import Response
@@ -23,6 +22,8 @@ from websockets.protocol import SEND_EOF, Event, State
 from monitor.core.events import Initiator
 from monitor.core.traffic import Traffic
 from monitor.dialects.dialect import Frame
+from monitor.net import frames
+from monitor.net.frames import Piece
 from monitor.net.loop_watch import LoopWatch
 from monitor.net.stamped_socket import StampedSocket
 from monitor.net.tcp_info import TcpInfo, tcp_info
@@ -34,8 +35,7 @@ WRITE_LIMIT = 32768
 """Bytes that a peer may leave unread, beyond the kernel's buffers, when more is to be sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """When bytes reached the kernel: at `at`, or at some time since `earliest`."""
 
     at: float
@@ -67,13 +67,16 @@ class Connection(ClientConnection):
     """A client connection made for measuring.
 
     Attributes:
+        protocol: the library's, which parses what is not small and plain.
         ended: completes when the connection is of no more use: a close frame came, the transport
             is gone, or we gave it up.
     """
 
+    protocol: frames.Protocol
+
     def __init__(
         self,
-        protocol: ClientProtocol,
+        protocol: frames.Protocol,
         *,
         sock: StampedSocket,
         watch: LoopWatch,
@@ -93,8 +96,8 @@ class Connection(ClientConnection):
         self._watch = watch
         self._traffic = traffic
         self._receiver: Receiver | None = None
-        self._held: list[tuple[WireFrame, Arrival]] = []
-        self._frames: list[WireFrame] = []
+        self._held: list[tuple[Piece, Arrival]] = []
+        self._pieces: list[Piece] = []
         self._fragments: list[bytes] = []
         self._fragments_text = True
         self._given_up: Ending | None = None
@@ -116,27 +119,19 @@ class Connection(ClientConnection):
         """Hand over what arrives from now on, and what came in with the upgrade's answer."""
         self._receiver = receiver
         held, self._held = self._held, []
-        for frame, arrival in held:
-            self._deliver(frame, arrival)
+        for piece, arrival in held:
+            self._deliver(piece, arrival)
 
     def send(self, frame: Frame, copies: int = 1) -> float | None:  # type: ignore[override] # synchronous on purpose: the caller needs the stamp
         """Send a message `copies` times, back to back in one system call.
 
         Returns when that call began; None if the connection can send no more.
         """
-        send = self.protocol.send_text if frame.text else self.protocol.send_binary
-        if not self._can_send or self._clogged():
-            return None
-        for _ in range(copies):
-            send(frame.data)
-        return self._flush()
+        return self._send(frames.TEXT if frame.text else frames.BINARY, frame.data, copies)
 
     def ping(self, payload: bytes) -> float | None:  # type: ignore[override] # see `send`
         """Send one ping control frame; as `send`."""
-        if not self._can_send or self._clogged():
-            return None
-        self.protocol.send_ping(payload)
-        return self._flush()
+        return self._send(frames.PING, payload, 1)
 
     def unread_since(self, when: float) -> bool:
         """Whether bytes that may have arrived before `when` still wait to be read."""
@@ -197,13 +192,14 @@ class Connection(ClientConnection):
         """Take bytes off the transport."""
         self._traffic.received_bytes += len(data)
         self._note_blindness()
-        super().data_received(data)
-        if self.protocol.handshake_exc is not None and not self.response_rcvd.done():
-            # The library would wait until a peer that makes no sense hangs up.
-            self.response_rcvd.set_result(None)
-        if self._frames:
-            frames, self._frames = self._frames, []
-            self._arrived(frames)
+        parsed = 0
+        if self.protocol.between_messages:
+            self._pieces, parsed = frames.plain_frames(data)
+        if parsed < len(data):
+            self._leave_to_library(data[parsed:])
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            self._arrived(pieces)
         if self.protocol.close_sent is not None or self.protocol.close_rcvd is not None:
             self._end()
 
@@ -228,7 +224,7 @@ class Connection(ClientConnection):
         if isinstance(event, Response):
             super().process_event(event)
         elif isinstance(event, WireFrame):
-            self._frames.append(event)
+            self._pieces.append(frames.piece_of(event))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the transport is gone."""
@@ -248,11 +244,29 @@ class Connection(ClientConnection):
             self.give_up("the peer reads nothing")
         return self.paused
 
+    def _send(self, opcode: int, payload: bytes, copies: int) -> float | None:
+        if not self._can_send or self._clogged():
+            return None
+        if len(payload) <= frames.SMALL and not self.protocol.extensions:
+            return self._write([frames.small_frame(opcode, payload) for _ in range(copies)])
+        for _ in range(copies):
+            self.protocol.send_frame(WireFrame(Opcode(opcode), payload))
+        return self._flush()
+
     def _flush(self) -> float:
+        return self._write(self.protocol.data_to_send())
+
+    def _write(self, writes: list[bytes]) -> float:
         # Where no system call follows, the bytes wait behind others that the peer does not read.
         self.sock.sent_at = self.loop.time()
-        self.transport.write(b"".join(self.protocol.data_to_send()))
+        self.transport.write(b"".join(writes))
         return self.sock.sent_at
+
+    def _leave_to_library(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.protocol.handshake_exc is not None and not self.response_rcvd.done():
+            # The library would wait until a peer that makes no sense hangs up.
+            self.response_rcvd.set_result(None)
 
     def _note_blindness(self) -> None:
         """Work out since when what was read may have arrived, where that is not known."""
@@ -268,15 +282,16 @@ class Connection(ClientConnection):
         # One read does not take a large backlog, and the rest of it is no better known.
         self._left_over = sock.filled and sock.arrived <= self._blind_until and sock.has_unread()
 
-    def _arrived(self, frames: list[WireFrame]) -> None:
+    def _arrived(self, pieces: list[Piece]) -> None:
         """Deliver the frames of one read. Only the last one may be known to end its last bytes."""
         at = self.sock.arrived
         blind = self._blind_since
         exact = Arrival(at, at)
         bounded = exact if blind is None else Arrival(at, min(blind, at))
-        for frame in frames[:-1]:
-            self._deliver(frame, bounded)
-        self._deliver(frames[-1], exact if self.sock.stamped and self._read_all() else bounded)
+        last = pieces.pop()
+        for piece in pieces:
+            self._deliver(piece, bounded)
+        self._deliver(last, exact if self.sock.stamped and self._read_all() else bounded)
 
     def _read_all(self) -> bool:
         """Whether nothing came after the last frame: the kernel stamps the latest bytes of all."""
@@ -284,24 +299,26 @@ class Connection(ClientConnection):
             self.sock.filled or self.protocol.reader.buffer or _undeciphered(self.transport)
         )
 
-    def _deliver(self, frame: WireFrame, arrival: Arrival) -> None:
+    def _deliver(self, piece: Piece, arrival: Arrival) -> None:
         if self._receiver is None:
-            self._held.append((frame, arrival))
-        elif frame.opcode is Opcode.PONG:
-            self._receiver.pong(bytes(frame.data), arrival)
-        elif frame.opcode is Opcode.PING:
+            self._held.append((piece, arrival))
+        elif piece.opcode == frames.PONG:
+            self._receiver.pong(piece.data, arrival)
+        elif piece.opcode == frames.PING:
             self._traffic.server_pings += 1
-        elif frame.opcode is not Opcode.CLOSE:
-            self._deliver_data(frame, arrival)
+        elif piece.opcode != frames.CLOSE:
+            self._deliver_data(piece, arrival)
 
-    def _deliver_data(self, frame: WireFrame, arrival: Arrival) -> None:
-        if frame.opcode is not Opcode.CONT:
-            self._fragments_text = frame.opcode is Opcode.TEXT
-        self._fragments.append(bytes(frame.data))
-        if not frame.fin:
-            return
-        data = self._fragments[0] if len(self._fragments) == 1 else b"".join(self._fragments)
-        self._fragments.clear()
+    def _deliver_data(self, piece: Piece, arrival: Arrival) -> None:
+        if piece.opcode != frames.CONTINUATION:
+            self._fragments_text = piece.opcode == frames.TEXT
+        data = piece.data
+        if self._fragments or not piece.fin:
+            self._fragments.append(data)
+            if not piece.fin:
+                return
+            data = b"".join(self._fragments)
+            self._fragments.clear()
         self._traffic.messages += 1
         assert self._receiver is not None  # noqa: S101 - `_deliver` holds frames back until then
         self._receiver.message(data, text=self._fragments_text, arrival=arrival)

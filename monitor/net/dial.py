@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote
 
-from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.typing import Origin, Subprotocol
 from websockets.uri import WebSocketURI
@@ -26,6 +25,7 @@ from websockets.uri import WebSocketURI
 from monitor.core.deny_list import NOTHING_DENIED, DenyList
 from monitor.core.failures import FailureReason, Phase
 from monitor.core.traffic import Traffic
+from monitor.net import frames
 from monitor.net.connection import Connection
 from monitor.net.deadlines import deadline
 from monitor.net.dial_errors import NETWORK_ERRORS, DialError, classify, timed_out
@@ -296,9 +296,9 @@ async def _connect(addresses: Sequence[Address]) -> tuple[StampedSocket, Address
     raise failure
 
 
-def _protocol(plan: DialPlan, resource: str) -> ClientProtocol:
+def _protocol(plan: DialPlan, resource: str) -> frames.Protocol:
     path, _, query = resource.partition("?")
-    return ClientProtocol(
+    return frames.Protocol(
         WebSocketURI(plan.secure, plan.host, plan.port, path, query),
         origin=None if plan.origin is None else Origin(plan.origin),
         extensions=[ClientPerMessageDeflateFactory()] if plan.deflate else None,

@@ -1,0 +1,128 @@
+"""Small whole frames, written and read without the library's detour (RFC 6455 section 5.2).
+
+A heartbeat and its echo are frames of a few bytes, whole and plain, and the library takes longer
+over each than the system call. What is anything else (fragments, pings, close frames, extensions,
+long or broken frames) is left to the library, which is told where to go on.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Generator
+from typing import NamedTuple
+
+from websockets.client import ClientProtocol
+from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
+from websockets.protocol import State
+from websockets.streams import StreamReader
+from websockets.utils import apply_mask as apply_mask_slowly
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # where there is no compiled one
+    apply_mask = apply_mask_slowly
+
+SMALL = 125
+"""The longest payload whose length is in the header's second byte."""
+
+CONTINUATION = int(Opcode.CONT)
+TEXT = int(Opcode.TEXT)
+BINARY = int(Opcode.BINARY)
+CLOSE = int(Opcode.CLOSE)
+PING = int(Opcode.PING)
+PONG = int(Opcode.PONG)
+
+FIN = 0x80
+MASKED = 0x80
+
+PLAIN = frozenset(FIN | opcode for opcode in (TEXT, BINARY, PONG))
+"""First bytes of the frames that call for nothing but being handed over."""
+
+KEY = 4
+KEYS_AT_ONCE = 1024
+
+
+class Piece(NamedTuple):
+    """A frame that came in: one message, or a part of one, or a control frame."""
+
+    opcode: int
+    data: bytes
+    fin: bool = True
+
+
+def piece_of(frame: WireFrame) -> Piece:
+    """Return what the library has parsed."""
+    return Piece(int(frame.opcode), bytes(frame.data), frame.fin)
+
+
+class Protocol(ClientProtocol):
+    """The library's protocol, which can tell whether it is in the middle of something."""
+
+    reader: _Reader
+
+    def parse(self) -> Generator[None]:
+        """Parse as the library does, from a reader that knows what is asked of it."""
+        self.reader = _Reader()
+        yield from super().parse()
+
+    @property
+    def between_messages(self) -> bool:
+        """Whether the next byte begins a frame that belongs to none before it."""
+        return (
+            self.reader.between_frames
+            and self.current_size is None
+            and self.state is State.OPEN
+            and not self.extensions
+        )
+
+
+class _Reader(StreamReader):
+    """Before each frame the library asks whether there is more, and waits there until there is."""
+
+    between_frames = False
+
+    def at_eof(self) -> Generator[None, None, bool]:
+        self.between_frames = True
+        try:
+            return (yield from super().at_eof())
+        finally:
+            self.between_frames = False
+
+
+def plain_frames(data: bytes) -> tuple[list[Piece], int]:
+    """Return the small whole frames that `data` begins with, and how many bytes they take."""
+    pieces = []
+    at = 0
+    while at + 2 <= len(data) and data[at] in PLAIN and data[at + 1] <= SMALL:
+        end = at + 2 + data[at + 1]
+        if end > len(data):
+            break
+        pieces.append(Piece(data[at] ^ FIN, data[at + 2 : end]))
+        at = end
+    return pieces, at
+
+
+class Masks:
+    """Masking keys that nobody can foretell (section 5.3), asked of the system many at a time."""
+
+    def __init__(self) -> None:
+        self._keys = b""
+        self._at = 0
+
+    def take(self) -> bytes:
+        """Return a key that was never used."""
+        if self._at == len(self._keys):
+            self._keys = secrets.token_bytes(KEY * KEYS_AT_ONCE)
+            self._at = 0
+        self._at += KEY
+        return self._keys[self._at - KEY : self._at]
+
+
+MASKS = Masks()
+
+
+def small_frame(opcode: int, payload: bytes) -> bytes:
+    """Return a masked frame around a payload of at most `SMALL` bytes."""
+    key = MASKS.take()
+    return bytes((FIN | opcode, MASKED | len(payload))) + key + apply_mask(payload, key)
