@@ -7,13 +7,22 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from monitor import __version__
-from monitor.config import Config, ConfigError, ProbeConfig, load_config
+from monitor.config import (
+    Config,
+    ConfigError,
+    ProbeConfig,
+    Problem,
+    load_config,
+    redacted_text,
+)
 from monitor.core.schedule import Schedule
 from monitor.core.sharding import ALONE
 from monitor.following import Following, Problems
@@ -30,6 +39,7 @@ from monitor.probing.gate import Gate, GateLimits
 from monitor.probing.vigil import TICK, Findings, Vigil
 from monitor.starting import CannotStartError, embedded_target, started
 from monitor.wanted import wanted_probes
+from monitor.web.access import CHECK_INTERVAL, AccessFile
 from monitor.web.server import Overview, WebParts, WebServer
 
 OK = 0
@@ -42,28 +52,65 @@ STOP_GRACE = 4.0
 _log = structlog.get_logger()
 
 
-def run(path: Path, trace: Path | None = None, place: Place = NOWHERE) -> int:
+def run(
+    path: Path,
+    trace: Path | None = None,
+    place: Place = NOWHERE,
+    web_config: Path | None = None,
+) -> int:
     """Run the service until SIGTERM or SIGINT; return the exit code.
 
-    `trace` is a file that gets a line for every heartbeat; `place` is the monitor's among others.
+    `trace` is a file that gets a line for every heartbeat; `place` is the monitor's among others;
+    `web_config` says who gets into the web port.
     """
     try:
-        config = load_config(path, place.labels)
+        config, access = load(path, web_config, place.labels)
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - there is no log yet to write to
         return USAGE
     configure(config.log.level, config.log.format)
     watch = LoopWatch()
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(watch)) as runner:
-        return runner.run(_serve(path, config, watch, trace, place))
+        return runner.run(_serve(path, config, watch, trace, _Setting(place, access)))
+
+
+def load(
+    path: Path, web_config: Path | None, labels: Mapping[str, str] = NOWHERE.labels
+) -> tuple[Config, AccessFile | None]:
+    """Read the config, and the web config if there is one.
+
+    Raises:
+        ConfigError: with every problem of both.
+    """
+    problems: list[Problem] = []
+    config, access = None, None
+    try:
+        config = load_config(path, labels)
+    except ConfigError as error:
+        problems += error.problems
+    try:
+        access = AccessFile(web_config) if web_config is not None else None
+    except ConfigError as error:
+        problems += error.problems
+    if problems or config is None:
+        raise ConfigError(problems)
+    return config, access
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What a service is put into: its place among others, and who gets into its web port."""
+
+    place: Place = NOWHERE
+    access: AccessFile | None = None
 
 
 async def _serve(
-    path: Path, config: Config, watch: LoopWatch, trace: Path | None, place: Place
+    path: Path, config: Config, watch: LoopWatch, trace: Path | None, setting: _Setting
 ) -> int:
     # Some parts bind to the loop they are made in, so they are made in the running one.
     try:
-        service = Service(path, config, watch, Trace(trace) if trace is not None else None, place)
+        service = Service(path, config, watch, Trace(trace) if trace is not None else None, setting)
     except OSError as error:
         _log.error("cannot start", detail=f"trace file: {os.strerror(error.errno or 0).lower()}")
         return CANNOT_START
@@ -79,10 +126,11 @@ class Service:
         config: Config,
         watch: LoopWatch,
         trace: Trace | None = None,
-        place: Place = NOWHERE,
+        setting: _Setting = _Setting(),
     ) -> None:
         self._config = config
-        self._place = place
+        self._place = place = setting.place
+        self._access = setting.access
         self._trace = trace
         self._exposition = _exposition(config, place)
         self._beats = Beats()
@@ -140,16 +188,29 @@ class Service:
         stack.push_async_callback(self._dialer.close)
         if config.embedded_target is not None:
             await stack.enter_async_context(embedded_target(config.embedded_target))
-        web = WebServer(self._web_parts(), config.web.listen.host, config.web.listen.port)
-        await started("web server", config.web.listen, web.start)
-        stack.push_async_callback(web.stop)
+        web = await self._start_web(stack)
         self._beats.start()
         stack.callback(self._beats.stop)
+        if self._access is not None:
+            look = self._access.look
+            self._beats.subscribe(Schedule(CHECK_INTERVAL, 0.0), lambda _: look())
         self._beats.subscribe(TICK, self._vigil.tick)
         self._beats.subscribe(Schedule(PATH_INTERVAL, 0.0), lambda _: self._fleet.measure_paths())
         stack.push_async_callback(self._stop_probes)
         _log.info("started", version=__version__, web=f"{config.web.listen.host}:{web.port}")
         self._say_which_shard()
+
+    async def _start_web(self, stack: AsyncExitStack) -> WebServer:
+        listen, file = self._config.web.listen, self._access
+        if file is None:
+            web = WebServer(self._web_parts(), listen.host, listen.port)
+        else:
+            stack.callback(file.close)
+            file.noted = self._exposition.monitor.web_config_read
+            web = WebServer(self._web_parts(), listen.host, listen.port, lambda: file.access)
+        await started("web server", listen, web.start)
+        stack.push_async_callback(web.stop)
+        return web
 
     async def _apply(self, config: Config) -> int:
         """Run the probes that are wanted now; return how many they are."""
@@ -197,6 +258,8 @@ class Service:
             unhealthy=self._vigil.unhealthy,
             ready=lambda: None if self._applied else "no config is applied",
             overview=self._overview,
+            config=lambda: redacted_text(self._following.config),
+            refused=self._exposition.monitor.refused,
         )
 
     def _overview(self) -> Overview:

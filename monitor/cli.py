@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from monitor import __version__, app
-from monitor.config import ConfigError, ListenAddress, json_schema, load_config
+from monitor.config import ConfigError, ListenAddress, json_schema
 from monitor.place import PlaceError, read_place
 from monitor.target import Target, TargetSettings, serve_until
 
@@ -32,6 +32,17 @@ def _address(text: str) -> ListenAddress:
         return ListenAddress.parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+WebConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--web-config",
+        "--web.config.file",
+        metavar="FILE",
+        help="TLS and passwords for the web port, as for Prometheus' exporters.",
+    ),
+]
 
 
 @cli.command()
@@ -64,6 +75,7 @@ def run(
             help="Where it stands: the label vantage of every probe.",
         ),
     ] = "",
+    web_config: WebConfigFile = None,
 ) -> None:
     """Run the service. SIGHUP reads the config again; SIGTERM stops it."""
     try:
@@ -73,16 +85,17 @@ def run(
     except PlaceError as error:
         typer.echo(error, err=True)
         raise typer.Exit(app.USAGE) from None
-    raise typer.Exit(app.run(config, trace, place))
+    raise typer.Exit(app.run(config, trace, place, web_config))
 
 
 @cli.command()
 def check(
     config: Annotated[Path, typer.Argument(help="The config file.")] = Path("config.yaml"),
+    web_config: WebConfigFile = None,
 ) -> None:
     """Say everything that is wrong with a config, one line each. Exit 0 if nothing is, else 2."""
     try:
-        loaded = load_config(config)
+        loaded, _ = app.load(config, web_config)
     except ConfigError as error:
         typer.echo(error, err=True)
         raise typer.Exit(app.USAGE) from None

@@ -18,7 +18,7 @@ from monitor.config.probe import (
     Tls,
 )
 from monitor.config.problems import ConfigError, Problem
-from monitor.config.redaction import redacted
+from monitor.config.redaction import redacted, redacted_text
 from monitor.config.schema import (
     Config,
     Connect,
@@ -32,6 +32,7 @@ from monitor.config.secret import Inline, Secret, SecretUnavailable
 from monitor.config.text import Text
 from monitor.config.urls import endpoint_of
 from monitor.config.values import ListenAddress, format_duration, parse_duration
+from monitor.config.web_config import TlsServer, Unusable, WebConfig, load_web_config
 
 __all__ = [
     "Beat",
@@ -57,12 +58,17 @@ __all__ = [
     "TicketBudget",
     "Timeouts",
     "Tls",
+    "TlsServer",
+    "Unusable",
     "Web",
+    "WebConfig",
     "endpoint_of",
     "format_duration",
     "json_schema",
     "load_config",
+    "load_web_config",
     "parse_config",
     "parse_duration",
     "redacted",
+    "redacted_text",
 ]

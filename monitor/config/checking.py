@@ -17,6 +17,7 @@ from monitor.config.wording import ONLY_A_CONSEQUENCE, keys_at, sentence_for
 
 _MAX_BYTES = 16 * 1024 * 1024
 
+_T = TypeVar("_T")
 _Model = TypeVar("_Model", bound=BaseModel)
 _Place: TypeAlias = Callable[[KeyPath], KeyPath]
 
@@ -119,7 +120,7 @@ class Checking:
             return
         self._add_at(self.document.line_of(path, of_key=of_key), path, message)
 
-    def finish(self, checked: _Model | None) -> _Model:
+    def finish(self, checked: _T | None) -> _T:
         """Return what was checked, if nothing at all was wrong.
 
         Raises:

@@ -1,6 +1,9 @@
 """A config as it may be shown on a page."""
 
+from collections.abc import Iterator
 from typing import Any
+
+import yaml
 
 from monitor.config.schema import Config
 
@@ -11,8 +14,24 @@ def redacted(config: Config) -> dict[str, Any]:
     Secrets are `<env NAME>` or `<file PATH>`, URLs end after the port, other text that stands in
     a query or a header is `<hidden>`; durations and sizes are written as in the config.
     """
-    shown: dict[str, Any] = config.model_dump(mode="json")
-    shown["probes"] = [
-        {"name": probe.pop("name"), "url": probe.pop("url"), **probe} for probe in shown["probes"]
-    ]
+    shown: dict[str, Any] = config.model_dump(mode="json", exclude={"probes"})
+    shown["probes"] = list(_probes(config))
     return shown
+
+
+def redacted_text(config: Config) -> Iterator[str]:
+    """The same as YAML, in pieces that are each made quickly: there may be thousands of probes."""
+    yield _yaml(config.model_dump(mode="json", exclude={"probes"}))
+    yield "probes:\n" if config.probes else "probes: []\n"
+    for probe in _probes(config):
+        yield _yaml([probe])
+
+
+def _probes(config: Config) -> Iterator[dict[str, Any]]:
+    for probe in config.probes:
+        shown = probe.model_dump(mode="json")
+        yield {"name": shown.pop("name"), "url": shown.pop("url"), **shown}
+
+
+def _yaml(value: object) -> str:
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)

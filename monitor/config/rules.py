@@ -5,6 +5,7 @@ Each rule is a function from a checked probe to what is wrong with it.
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from monitor.config import urls
@@ -58,12 +59,17 @@ def file_findings(probe: ProbeConfig) -> Iterator[Finding]:
     """TLS files that cannot be read.  The only rule that touches the disk."""
     for key in ("ca_file", "cert_file", "key_file"):
         path = getattr(probe.tls, key)
-        if path is None:
-            continue
-        if not path.is_file():
-            yield Finding(("tls", key), f"there is no file {path}")
-        elif not os.access(path, os.R_OK):
-            yield Finding(("tls", key), f"no permission to read {path}")
+        if path is not None and (problem := file_problem(path)):
+            yield Finding(("tls", key), problem)
+
+
+def file_problem(path: Path) -> str | None:
+    """Return what keeps a file from being read, or None."""
+    if not path.is_file():
+        return f"there is no file {path}"
+    if not os.access(path, os.R_OK):
+        return f"no permission to read {path}"
+    return None
 
 
 def _sections_fit_protocol(probe: ProbeConfig) -> Iterator[Finding]:

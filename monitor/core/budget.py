@@ -22,6 +22,13 @@ class Budget:
         self._next = start + self._gap
         return max(start - self._tolerance - now, 0.0)
 
+    def take(self, now: float) -> bool:
+        """Take one attempt if it may begin at once; else take none and return False."""
+        if self._next - self._tolerance > now:
+            return False
+        self.reserve(now)
+        return True
+
     def close_until(self, when: float) -> None:
         """Let no attempt that is reserved from now on begin before `when`.
 

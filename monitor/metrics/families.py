@@ -288,6 +288,17 @@ RELOAD_SUCCESS_TIMESTAMP = Family(
     Kind.GAUGE,
     "When a configuration was last applied, in Unix time; absent until one was.",
 )
+WEB_CONFIG_SUCCESSFUL = Family(
+    "ws_monitor_web_config_last_reload_successful",
+    Kind.GAUGE,
+    "Whether the latest attempt to read the web config succeeded; 1 also if there is none.",
+)
+WEB_REFUSED = Family(
+    "ws_monitor_web_refused_total",
+    Kind.COUNTER,
+    "Clients that the web port turned away, by reason.",
+    ("reason",),
+)
 BUILD_INFO = Family(
     "ws_monitor_build_info",
     Kind.GAUGE,
@@ -326,6 +337,8 @@ MONITOR_FAMILIES = (
     CRASHES,
     RELOAD_SUCCESSFUL,
     RELOAD_SUCCESS_TIMESTAMP,
+    WEB_CONFIG_SUCCESSFUL,
+    WEB_REFUSED,
     BUILD_INFO,
     PROBES,
     SHARD_INDEX,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 
+from monitor.core.refusals import Refusal
 from monitor.core.sharding import Shard
 from monitor.metrics import families
 from monitor.metrics.cells import Cell, Histogram, Reading
@@ -34,6 +35,8 @@ class MonitorMetrics:
         self._crashes = Cell()
         self._reload_successful = Cell()
         self._reload_success_timestamp = Reading()
+        self._web_config_successful = Cell(1)
+        self._refused = {reason: Cell() for reason in Refusal}
         self.lines = gather(families.MONITOR_FAMILIES, self._children(), {})
 
     def stalled(self, seconds: float) -> None:
@@ -50,6 +53,14 @@ class MonitorMetrics:
         if ok:
             self._reload_success_timestamp.value = round(self._wall(), 3)
 
+    def web_config_read(self, ok: bool) -> None:  # noqa: FBT001 - it is a callback's argument
+        """Note an attempt to read the web config again."""
+        self._web_config_successful.value = int(ok)
+
+    def refused(self, reason: Refusal) -> None:
+        """Count a client that the web port turned away."""
+        self._refused[reason].value += 1
+
     def _children(self) -> Iterator[Child]:
         yield families.LOOP_LAG, (), self.loop_lag
         yield families.BEAT_SLIP, (), self.beat_slip
@@ -57,6 +68,9 @@ class MonitorMetrics:
         yield families.CRASHES, (), self._crashes
         yield families.RELOAD_SUCCESSFUL, (), self._reload_successful
         yield families.RELOAD_SUCCESS_TIMESTAMP, (), self._reload_success_timestamp
+        yield families.WEB_CONFIG_SUCCESSFUL, (), self._web_config_successful
+        for reason, cell in self._refused.items():
+            yield families.WEB_REFUSED, (reason,), cell
         yield families.BUILD_INFO, (self._version, platform.python_version()), Cell(1)
         yield families.PROBES, (), self.probes
         yield families.SHARD_INDEX, (self._vantage,), Cell(self._shard.index)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
+from monitor.net.origin import comes_from_elsewhere, is_loopback, names_this_machine
 from monitor.target.fault_json import FaultError, parse_close_frame, parse_faults, parse_text
 
 if TYPE_CHECKING:
@@ -34,11 +35,16 @@ class Control:
     async def start(cls, target: Target, host: str, port: int) -> Self:
         """Listen on `host`; port 0 takes any free one.
 
+        On loopback only requests that name loopback are answered: a browser on this machine may be
+        showing a page whose own name points here.
+
         Raises:
             OSError: the address cannot be bound.
         """
         runner = web.AppRunner(
-            _application(target), access_log=None, shutdown_timeout=_STOP_TIMEOUT
+            _application(target, on_loopback=is_loopback(host)),
+            access_log=None,
+            shutdown_timeout=_STOP_TIMEOUT,
         )
         await runner.setup()
         try:
@@ -61,7 +67,14 @@ class Control:
         await self._runner.cleanup()
 
 
-def _application(target: Target) -> web.Application:
+def _application(target: Target, *, on_loopback: bool) -> web.Application:
+    @web.middleware
+    async def keep_pages_out(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        elsewhere = comes_from_elsewhere(request.headers)
+        if elsewhere or (on_loopback and not names_this_machine(request.host)):
+            return _line(HTTPStatus.FORBIDDEN, "no page of a browser may ask here")
+        return await handler(request)
+
     async def show(_request: web.Request) -> web.Response:
         return _state(target)
 
@@ -80,7 +93,7 @@ def _application(target: Target) -> web.Application:
         connections = ACTIONS[name](target, await _json_object(request))
         return web.json_response({"connections": connections})
 
-    application = web.Application(middlewares=[_one_line_for_a_mistake])
+    application = web.Application(middlewares=[keep_pages_out, _one_line_for_a_mistake])
     application.router.add_get("/faults", show)
     application.router.add_put("/faults", replace)
     application.router.add_delete("/faults", heal)

@@ -5,9 +5,10 @@ Faults are not settings: they change while the target runs (`monitor.target.faul
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from monitor.net.origin import is_loopback
 
 if TYPE_CHECKING:
     import ssl
@@ -51,18 +52,9 @@ class TargetSettings:
     """Length of a window, and of the block that follows an excess."""
 
     def __post_init__(self) -> None:
-        if self.control_port is None or self.expose_control or _is_loopback(self.control_host):
+        if self.control_port is None or self.expose_control or is_loopback(self.control_host):
             return
         raise ValueError(
             f"the control endpoint must listen on loopback, not on {self.control_host!r}, "
             "unless it is exposed on purpose"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

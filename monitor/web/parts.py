@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
+from monitor.core.refusals import Refusal
 from monitor.metrics.exposition import Scrape
 
 
@@ -22,10 +23,13 @@ class WebParts:
     """Where the pages get what they show.
 
     `scrape` takes the headers Accept and Accept-Encoding. `unhealthy` and `ready` return None when
-    all is well, and one line that says why when it is not.
+    all is well, and one line that says why when it is not. `config` returns the config as it may be
+    shown, in pieces. `refused` is told of each client that is turned away.
     """
 
     scrape: Callable[[str | None, str | None], Awaitable[Scrape]]
     unhealthy: Callable[[], str | None]
     ready: Callable[[], str | None]
     overview: Callable[[], Overview]
+    config: Callable[[], Iterator[str]]
+    refused: Callable[[Refusal], None]

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
+from monitor.core.refusals import Refusal
 from monitor.metrics.exposition import Scrape
+from monitor.web.entrance import visit_of
 from monitor.web.landing import Link, landing_page
 from monitor.web.parts import WebParts
+from monitor.web.shares import Shares
 
 PARTS = web.AppKey("parts", WebParts)
 
-SCRAPES = web.AppKey("scrapes", asyncio.Semaphore)
+SCRAPES = web.AppKey("scrapes", Shares)
+
+CONFIGS = web.AppKey("configs", Shares)
 
 CHUNK = 64 * 1024
 """Bytes that are handed to the kernel at a time, so that a large page does not hold the loop."""
@@ -24,6 +30,9 @@ SEND_DEADLINE = 30.0
 
 MOST_SCRAPES = 8
 """Scrapes that are answered at a time: each holds a whole page while its client reads."""
+
+MOST_SCRAPES_EACH = 4
+"""How many of them may be one client's."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -60,14 +69,37 @@ def _verdict(well: str, reason: str | None) -> web.Response:
 
 async def metrics(request: web.Request) -> web.StreamResponse:
     """Answer a scrape, unless too many are being answered."""
-    scrapes = request.app[SCRAPES]
-    if scrapes.locked():
-        raise web.HTTPServiceUnavailable(text="too many scrapes at a time")
-    async with scrapes:
+    with _place(request, SCRAPES, "too many scrapes at a time"):
         scrape = await request.app[PARTS].scrape(
             request.headers.get(hdrs.ACCEPT), request.headers.get(hdrs.ACCEPT_ENCODING)
         )
         return await _send(request, scrape)
+
+
+async def config(request: web.Request) -> web.StreamResponse:
+    """Answer with the config that is applied, without its secrets."""
+    with _place(request, CONFIGS, "the config is being shown to somebody else"):
+        response = web.StreamResponse()
+        response.content_type = "text/plain"
+        response.charset = "utf-8"
+        await response.prepare(request)
+        if request.method == hdrs.METH_GET:
+            pieces = (piece.encode() for piece in request.app[PARTS].config())
+            await _write(request, response, pieces)
+        return response
+
+
+@contextmanager
+def _place(request: web.Request, key: web.AppKey[Shares], full: str) -> Iterator[None]:
+    """Hold one of the places for a page, or refuse it."""
+    shares, client = request.app[key], visit_of(request).client
+    if not shares.take(client):
+        request.app[PARTS].refused(Refusal.BUSY)
+        raise web.HTTPServiceUnavailable(text=full)
+    try:
+        yield
+    finally:
+        shares.leave(client)
 
 
 async def _send(request: web.Request, scrape: Scrape) -> web.StreamResponse:
@@ -79,26 +111,30 @@ async def _send(request: web.Request, scrape: Scrape) -> web.StreamResponse:
         response.headers[hdrs.CONTENT_ENCODING] = scrape.content_encoding
     await response.prepare(request)
     if request.method == hdrs.METH_GET:
-        await _write(request, response, scrape.body)
+        body = memoryview(scrape.body)
+        chunks = (body[start : start + CHUNK] for start in range(0, len(body), CHUNK))
+        await _write(request, response, chunks)
     return response
 
 
-async def _write(request: web.Request, response: web.StreamResponse, body: bytes) -> None:
+async def _write(
+    request: web.Request, response: web.StreamResponse, pieces: Iterable[bytes | memoryview]
+) -> None:
     """Send a page bit by bit; a client that does not read it is cut off."""
     try:
         async with asyncio.timeout(SEND_DEADLINE):
-            for start in range(0, len(body), CHUNK):
-                await response.write(memoryview(body)[start : start + CHUNK])
+            for piece in pieces:
+                await response.write(piece)
                 # Writing waits only once the buffers are full.
                 await asyncio.sleep(0)
     except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()
+        visit_of(request).cut_off(Refusal.SLOW)
 
 
 ROUTES = (
     Route("/", landing),
     Route("/metrics", metrics, "Metrics for Prometheus"),
+    Route("/config", config, "The configuration, without its secrets"),
     Route("/-/healthy", healthy, "Whether the monitor itself works"),
     Route("/-/ready", ready, "Whether a configuration is applied"),
 )

@@ -9,17 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
+from functools import partial
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
+from monitor.web.access import Access
+from monitor.web.entrance import Entrance
+from monitor.web.guard import guard
 from monitor.web.landing import STYLE_HASH
 from monitor.web.parts import Overview, WebParts
-from monitor.web.routes import MOST_SCRAPES, PARTS, ROUTES, SCRAPES, Handler
+from monitor.web.routes import CONFIGS, MOST_SCRAPES, MOST_SCRAPES_EACH, PARTS, ROUTES, SCRAPES
+from monitor.web.shares import Shares
 
 __all__ = ["Overview", "WebParts", "WebServer"]
-
-MOST_CLIENTS = 64
-"""Open connections; further ones are told to come back."""
 
 BACKLOG = 32
 """Connections that the kernel keeps waiting: asyncio accepts as many in one go."""
@@ -36,6 +40,10 @@ LONGEST_LINE = 8190
 
 MOST_HEADERS = 64
 
+RECEIVE_BUFFER = 16 * 1024
+"""Bytes that the kernel keeps for a connection: what one turn of the loop has to read at most.
+Requests are small."""
+
 LARGEST_BODY = 1024
 """Bytes of a request's body; nothing that is served needs one."""
 
@@ -43,13 +51,18 @@ HEADERS = {
     hdrs.SERVER: "ws-monitor",
     hdrs.CACHE_CONTROL: "no-store",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "deny",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": (
         f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
 }
-"""What every response carries."""
+"""What every response carries, unless the web config says otherwise."""
+
+_KEPT = (hdrs.ALLOW, hdrs.RETRY_AFTER, hdrs.WWW_AUTHENTICATE)
+"""Headers of an error that mean something to a client."""
 
 _log = logging.getLogger("monitor.web")
 
@@ -64,13 +77,17 @@ class WebServer:
         parts: where the pages get what they show.
         host: address or name to listen on; empty for all addresses.
         port: 0 for any free one.
+        access: who gets in, asked anew each time; everybody if it is not given.
     """
 
-    def __init__(self, parts: WebParts, host: str, port: int) -> None:
+    def __init__(
+        self, parts: WebParts, host: str, port: int, access: Callable[[], Access] = Access
+    ) -> None:
         self._host = host
         self._port = port
+        self._entrance = Entrance(self._handler, access, parts.refused)
         self._runner = web.AppRunner(
-            _application(parts),
+            _application(parts, self._entrance),
             access_log=None,
             logger=_client_errors,
             keepalive_timeout=PATIENCE,
@@ -98,13 +115,17 @@ class WebServer:
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         try:
-            self._listener = await (
-                loop.create_server(self._protocol, self._host, self._port, backlog=BACKLOG)
-                if self._host
-                else loop.create_server(
-                    self._protocol, sock=_everywhere(self._port), backlog=BACKLOG
-                )
+            create = partial(
+                loop.create_server, self._entrance, backlog=BACKLOG, start_serving=False
             )
+            self._listener = await (
+                create(self._host, self._port)
+                if self._host
+                else create(sock=_everywhere(self._port))
+            )
+            for listening in self._listener.sockets:  # connections inherit it
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            await self._listener.start_serving()
         except OSError:
             await self._runner.cleanup()
             raise
@@ -113,13 +134,14 @@ class WebServer:
         """Stop listening, let answers under way finish for a moment, close every connection."""
         if self._listener is not None:
             self._listener.close()
+        self._entrance.close()
         await self._runner.cleanup()
 
-    def _protocol(self) -> asyncio.Protocol:
-        """Return what handles the next connection."""
+    def _handler(self) -> web.RequestHandler:
+        """Return what handles the next connection's requests."""
         server = self._runner.server
-        if server is None or len(server.connections) >= MOST_CLIENTS:
-            return _Refusal()
+        if server is None:
+            raise RuntimeError("nothing is let in before the start")
         return server()
 
 
@@ -130,26 +152,24 @@ def _everywhere(port: int) -> socket.socket:
     return socket.create_server(("", port), family=family, dualstack_ipv6=both)
 
 
-class _Refusal(asyncio.Protocol):
-    """Tells one client too many to come back."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.write(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n")
-        transport.close()
-
-
-def _application(parts: WebParts) -> web.Application:
-    app = web.Application(middlewares=[_one_line_errors], client_max_size=LARGEST_BODY)
+def _application(parts: WebParts, entrance: Entrance) -> web.Application:
+    app = web.Application(
+        middlewares=[_one_line_errors, guard(entrance)], client_max_size=LARGEST_BODY
+    )
     app[PARTS] = parts
-    app[SCRAPES] = asyncio.Semaphore(MOST_SCRAPES)
-    app.on_response_prepare.append(_add_headers)
+    app[SCRAPES] = Shares(MOST_SCRAPES, MOST_SCRAPES_EACH)
+    app[CONFIGS] = Shares(1, 1)
+
+    async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(HEADERS)
+        for name, value in entrance.access().headers.items():
+            response.headers.popall(name, None)
+            if value:
+                response.headers[name] = value
+
+    app.on_response_prepare.append(add_headers)
     app.add_routes([web.get(route.path, route.handler) for route in ROUTES])
     return app
-
-
-async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(HEADERS)
 
 
 @web.middleware
@@ -158,8 +178,8 @@ async def _one_line_errors(request: web.Request, handler: Handler) -> web.Stream
     try:
         return await handler(request)
     except web.HTTPException as error:
-        allowed = {hdrs.ALLOW: error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else {}
-        return web.Response(status=error.status, text=f"{error.text}\n", headers=allowed)
+        kept = {name: error.headers[name] for name in _KEPT if name in error.headers}
+        return web.Response(status=error.status, text=f"{error.text}\n", headers=kept)
     except ConnectionError:
         raise  # the client went away; there is nobody to answer
     except Exception:  # noqa: BLE001 - a bug in one page is logged, and no traceback is served

@@ -9,6 +9,7 @@ import pytest
 
 from monitor.core.events import Initiator, SkipReason
 from monitor.core.failures import FailureReason, Phase
+from monitor.core.refusals import Refusal
 from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES, Family, Kind
 from monitor.metrics.series import EXPECTED_DISCONNECTS
 from monitor.web.routes import MOST_SCRAPES
@@ -64,12 +65,14 @@ def test_no_name_is_mentioned_that_is_not_exposed() -> None:
 
 
 def test_every_reason_is_described() -> None:
-    """Of failed connects, with the phase that it implies, and of skipped heartbeats."""
+    """Of failed connects, with the phase; of skipped heartbeats; of clients turned away."""
     tables = section("Label values").partition("`reason` of a skipped heartbeat")
     failures = {row[0].strip("`"): row[1].strip("`") for row in rows(tables[0])}
     assert set(failures) == set(FailureReason)
     assert set(failures.values()) == {*Phase, "any"}
-    assert {row[0].strip("`") for row in rows(tables[2])} == set(SkipReason)
+    skips, _, refusals = tables[2].partition("`reason` why the web port")
+    assert {row[0].strip("`") for row in rows(skips)} == set(SkipReason)
+    assert {row[0].strip("`") for row in rows(refusals)} == set(Refusal)
 
 
 def test_the_ends_that_are_there_from_the_start_are_named() -> None:

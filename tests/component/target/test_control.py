@@ -5,6 +5,7 @@ import errno
 import socket
 from typing import Any
 
+import aiohttp
 import pytest
 from websockets.exceptions import ConnectionClosed
 
@@ -249,3 +250,58 @@ class TestLife:
             with socket.create_connection((str(address[0]), client.target.port)):
                 pass
         await client.connect()
+
+
+class TestPages:
+    """What the page of another site can do, in a browser on this machine: nothing."""
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Origin": "http://evil.example"},
+            {"Origin": "null"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Host": "evil.example:10442"},
+            {"Host": "evil.example:10442", "Origin": "http://evil.example:10442"},
+            {"Host": "127.0.0.1.evil.example"},
+            {"Host": ""},
+        ],
+    )
+    async def test_it_switches_nothing_on(self, client: Client, headers: dict[str, str]) -> None:
+        url = f"http://127.0.0.1:{client.target.control_port}/faults"
+        async with aiohttp.ClientSession() as http:
+            # A page may send this without asking first: it is a simple request.
+            async with http.post(
+                url.replace("faults", "actions/tick"), data="{}", headers=headers
+            ) as answer:
+                assert answer.status == 403
+            async with http.get(url, headers=headers) as answer:
+                assert await answer.text() == "no page of a browser may ask here\n"
+            async with http.put(url, json={"silent": True}, headers=headers) as answer:
+                assert answer.status == 403
+        assert client.target.faults == Faults()
+
+    @pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "[::1]:10442", "LOCALHOST"])
+    async def test_names_of_this_machine_are_answered(self, client: Client, host: str) -> None:
+        url = f"http://127.0.0.1:{client.target.control_port}/faults"
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(url, headers={"Host": host}) as answer,
+        ):
+            assert answer.status == 200
+
+    async def test_exposed_on_purpose_it_has_any_name(self) -> None:
+        """In a cluster it is that of a Service. Pages of elsewhere stay out."""
+        target = Target(
+            TargetSettings(port=0, control_host="0.0.0.0", control_port=0, expose_control=True)
+        )
+        await target.start()
+        url = f"http://127.0.0.1:{target.control_port}/faults"
+        host = {"Host": "target.test.svc:10442"}
+        async with aiohttp.ClientSession() as http:
+            async with http.get(url, headers=host) as answer:
+                assert answer.status == 200
+            async with http.get(url, headers=host | {"Origin": "http://a.example"}) as answer:
+                assert answer.status == 403
+        await target.stop()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from monitor.core.refusals import Refusal
 from monitor.metrics.exposition import Scrape
 from monitor.web.server import Overview, WebParts, WebServer
 
@@ -27,6 +28,15 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+async def rest_of(reader: asyncio.StreamReader) -> bytes:
+    """Return what comes until the connection ends, in whatever way it does."""
+    async with asyncio.timeout(PATIENT):
+        try:
+            return await reader.read()
+        except ConnectionResetError:
+            return b""
+
+
 @dataclass
 class Parts:
     """What the server shows."""
@@ -34,6 +44,8 @@ class Parts:
     scrape: Callable[[str | None, str | None], Awaitable[Scrape]] = a_scrape
     unhealthy: str | None = None
     unready: str | None = None
+    config: list[str] = field(default_factory=lambda: ["probes:\n", "- name: chat\n"])
+    refused: list[Refusal] = field(default_factory=list)
     overview: Overview = field(default_factory=lambda: Overview("1.2.3", probes=3, up=2))
 
     async def _scrape(self, accept: str | None, accept_encoding: str | None) -> Scrape:
@@ -46,6 +58,8 @@ class Parts:
             unhealthy=lambda: self.unhealthy,
             ready=lambda: self.unready,
             overview=lambda: self.overview,
+            config=lambda: iter(self.config),
+            refused=self.refused.append,
         )
 
 
@@ -88,6 +102,8 @@ class Site:
         """Get a page."""
         return await self.ask("GET", path, **options)
 
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection that sends nothing by itself."""
-        return await asyncio.open_connection("127.0.0.1", self.server.port)
+    async def connect(
+        self, client: str = "127.0.0.1"
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection that sends nothing by itself, as the client of this address."""
+        return await asyncio.open_connection("127.0.0.1", self.server.port, local_addr=(client, 0))

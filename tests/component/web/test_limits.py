@@ -5,11 +5,14 @@ import logging
 
 import pytest
 
+from monitor.core.refusals import Refusal
 from monitor.metrics.exposition import Scrape
-from monitor.web import routes, server
-from monitor.web.routes import CHUNK, MOST_SCRAPES
-from monitor.web.server import LONGEST_LINE, MOST_CLIENTS, WebServer
-from tests.component.web.servers import PATIENT, Parts, Site, until
+from monitor.web import entrance, routes
+from monitor.web.entrance import LARGEST_REQUEST, MOST_CONNECTIONS, MOST_CONNECTIONS_EACH
+from monitor.web.routes import CHUNK, MOST_SCRAPES, MOST_SCRAPES_EACH
+from monitor.web.server import LONGEST_LINE
+from monitor.web.shares import Pace
+from tests.component.web.servers import PATIENT, Site, rest_of, until
 
 
 async def raw(site: Site, request: bytes) -> bytes:
@@ -51,19 +54,42 @@ async def test_a_body_is_not_read(site: Site) -> None:
     assert answer.endswith(b"healthy\n")
 
 
-async def test_one_client_too_many_is_told_to_come_back(site: Site) -> None:
+async def test_one_connection_too_many_is_told_to_come_back(site: Site) -> None:
     """And can, as soon as another one has left."""
     writers = []
-    for _ in range(MOST_CLIENTS):
-        _, writer = await site.connect()
+    for number in range(MOST_CONNECTIONS):
+        _, writer = await site.connect(f"127.0.1.{number}")
         writers.append(writer)
-    refused = await raw(site, b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert refused.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    await until(lambda: site.clients == MOST_CONNECTIONS)
+    assert await refusal(site, "127.0.0.1")
     writers.pop().close()
-    await until(lambda: site.clients < MOST_CLIENTS)
+    await until(lambda: site.clients < MOST_CONNECTIONS)
     assert (await site.get("/-/healthy")).status == 200
     for writer in writers:
         writer.close()
+
+
+async def test_one_client_cannot_take_all_places(site: Site) -> None:
+    """There are some left for the one that scrapes."""
+    writers = []
+    for _ in range(MOST_CONNECTIONS_EACH):
+        _, writer = await site.connect("127.0.0.2")
+        writers.append(writer)
+    assert await refusal(site, "127.0.0.2")
+    assert (await site.get("/-/healthy")).status == 200
+    for writer in writers:
+        writer.close()
+
+
+async def refusal(site: Site, client: str) -> bool:
+    """Return whether a client is refused for having too many connections."""
+    before = site.parts.refused.count(Refusal.CONNECTIONS)
+    reader, writer = await site.connect(client)
+    async with asyncio.timeout(PATIENT):
+        answer = await reader.read()
+    writer.close()
+    after = site.parts.refused.count(Refusal.CONNECTIONS)
+    return answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n") and after == before + 1
 
 
 async def test_too_many_scrapes_at_a_time_are_refused(site: Site) -> None:
@@ -77,15 +103,35 @@ async def test_too_many_scrapes_at_a_time_are_refused(site: Site) -> None:
         return Scrape(b"page", "text/plain", None)
 
     site.parts.scrape = scrape
-    scrapes = [asyncio.create_task(site.get("/metrics")) for _ in range(MOST_SCRAPES)]
-    async with asyncio.timeout(PATIENT):
-        for _ in scrapes:
-            await waiting.acquire()
-    refused = await site.get("/metrics")
-    assert (refused.status, refused.text) == (503, "too many scrapes at a time\n")
+    scrapes = []
+    for client in ("127.0.0.2", "127.0.0.3"):
+        assert MOST_SCRAPES == 2 * MOST_SCRAPES_EACH
+        for _ in range(MOST_SCRAPES_EACH):
+            scrapes.append(await scraping(site, client))
+            async with asyncio.timeout(PATIENT):
+                await waiting.acquire()
+        if len(scrapes) < MOST_SCRAPES:
+            # This client has its share; there is room for others.
+            reader, writer = await scraping(site, client)
+            refused = await reader.readline()
+            writer.close()
+            assert refused == b"HTTP/1.1 503 Service Unavailable\r\n"
+    refused_page = await site.get("/metrics")
+    assert (refused_page.status, refused_page.text) == (503, "too many scrapes at a time\n")
+    assert site.parts.refused == [Refusal.BUSY] * 2
     gate.set()
-    assert {answer.text for answer in await asyncio.gather(*scrapes)} == {"page"}
+    for reader, writer in scrapes:
+        async with asyncio.timeout(PATIENT):
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        writer.close()
     assert (await site.get("/metrics")).text == "page"
+
+
+async def scraping(site: Site, client: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Begin a scrape as the client of this address."""
+    reader, writer = await site.connect(client)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    return reader, writer
 
 
 async def test_a_client_that_does_not_read_is_cut_off(
@@ -134,15 +180,81 @@ async def test_others_get_their_turn_while_a_large_page_is_sent(site: Site) -> N
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHos"], ids=["nothing", "half a header"])
 async def test_a_client_that_keeps_silent_is_closed(
-    sent: bytes, monkeypatch: pytest.MonkeyPatch
+    site: Site, sent: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its place is for others."""
-    monkeypatch.setattr(server, "PATIENCE", 0.1)
-    web_server = WebServer(Parts().for_server(), "127.0.0.1", 0)
-    await web_server.start()
-    reader, writer = await asyncio.open_connection("127.0.0.1", web_server.port)
+    monkeypatch.setattr(entrance, "REQUEST_DEADLINE", 0.1)
+    reader, writer = await site.connect()
     writer.write(sent)
-    async with asyncio.timeout(PATIENT):
-        assert await reader.read() == b""
+    assert await rest_of(reader) == b""
+    assert site.parts.refused == [Refusal.SLOW]
     writer.close()
-    await web_server.stop()
+
+
+async def test_a_request_that_trickles_in_is_closed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However regularly its bytes come: the whole of it has a deadline."""
+    monkeypatch.setattr(entrance, "REQUEST_DEADLINE", 0.5)
+    reader, writer = await site.connect()
+
+    async def trickle() -> None:
+        while True:
+            writer.write(b"X")
+            await asyncio.sleep(0.02)
+
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    trickling = asyncio.create_task(trickle())
+    assert await rest_of(reader) == b""
+    trickling.cancel()
+    assert site.parts.refused == [Refusal.SLOW]
+    writer.close()
+
+
+async def test_a_connection_may_rest_between_requests(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scraper keeps its own for the next minute's scrape, and then has its time again."""
+    monkeypatch.setattr(entrance, "REQUEST_DEADLINE", 0.2)
+    reader, writer = await site.connect()
+    for _ in range(2):
+        writer.write(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(PATIENT):
+            assert await reader.readuntil(b"healthy\n")
+        await asyncio.sleep(0.4)
+    writer.write(b"G")
+    assert await rest_of(reader) == b""
+    assert site.parts.refused == [Refusal.SLOW]
+    writer.close()
+
+
+async def test_a_request_that_never_ends_is_closed(site: Site) -> None:
+    """However short each of its lines is."""
+    reader, writer = await site.connect()
+    line = b"X-%d: " + b"y" * 1000 + b"\r\n"
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
+    for number in range(2 * LARGEST_REQUEST // 1000):
+        writer.write(line % number)
+    assert await rest_of(reader) == b""
+    assert site.parts.refused == [Refusal.SIZE]
+    writer.close()
+
+
+async def test_a_client_in_a_hurry_waits_for_its_turn(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one does not."""
+    monkeypatch.setattr(site.server._entrance, "pace", Pace(per_second=0.01, burst=2))
+    reader, writer = await site.connect("127.0.0.2")
+    writer.write(2 * b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with asyncio.timeout(PATIENT):
+        await reader.readuntil(b"healthy\n")
+    assert (await site.get("/-/healthy")).status == 200
+    assert reader._buffer == b""  # type: ignore[attr-defined]
+    late, other = await site.connect("127.0.0.2")
+    other.write(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await late.read(1)
+    for stream in (writer, other):
+        stream.close()

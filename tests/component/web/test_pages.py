@@ -8,10 +8,11 @@ import re
 
 import pytest
 
+from monitor.core.refusals import Refusal
 from monitor.metrics.exposition import Scrape
-from monitor.web.routes import CHUNK, ROUTES
+from monitor.web.routes import CHUNK, CONFIGS, ROUTES
 from monitor.web.server import HEADERS, Overview
-from tests.component.web.servers import Answer, Site
+from tests.component.web.servers import Answer, Site, until
 
 PATHS = [route.path for route in ROUTES]
 
@@ -83,6 +84,32 @@ class TestHealth:
         assert (await site.get("/-/healthy")).status == 200
 
 
+class TestConfig:
+    """/config."""
+
+    async def test_it_is_shown_as_text(self, site: Site) -> None:
+        """Piece by piece."""
+        answer = await site.get("/config")
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer.text == "probes:\n- name: chat\n"
+
+    async def test_it_is_made_for_one_at_a_time(self, site: Site) -> None:
+        """Thousands of probes take a while to write."""
+        _, writer = await site.connect("127.0.0.2")
+        site.parts.config = ["x" * CHUNK] * 1000
+        writer.transport.pause_reading()  # type: ignore[attr-defined] # it is for both ways
+        writer.write(b"GET /config HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: site.server._runner.app[CONFIGS]._taken.total() == 1)
+        answer = await site.get("/config")
+        assert (answer.status, answer.text) == (
+            503,
+            "the config is being shown to somebody else\n",
+        )
+        writer.transport.abort()
+        await until(lambda: not site.server._runner.app[CONFIGS]._taken)
+        assert (await site.get("/config")).status == 200
+
+
 class TestLanding:
     """The page for people."""
 
@@ -150,6 +177,8 @@ class TestEverywhere:
         assert head.body == b""
         for answer in (got, head):
             del answer.headers["Date"]
+            # RFC 9112 section 6.1: it may be left out where there is no body.
+            answer.headers.pop("Transfer-Encoding", None)
         assert head.headers == got.headers
 
     @pytest.mark.parametrize("path", PATHS)
@@ -159,6 +188,14 @@ class TestEverywhere:
         answer = await site.ask(method, path)
         assert (answer.status, answer.text) == (405, "405: Method Not Allowed\n")
         assert answer.headers["Allow"] == "GET,HEAD"
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+    async def test_a_page_of_another_site_changes_nothing(self, site: Site, method: str) -> None:
+        """Whatever there may be to change."""
+        answer = await site.ask(method, "/metrics", headers={"Origin": "http://evil.example"})
+        assert (answer.status, site.parts.refused) == (403, [Refusal.ORIGIN])
+        own = f"http://127.0.0.1:{site.server.port}"
+        assert (await site.ask(method, "/metrics", headers={"Origin": own})).status == 405
 
     @pytest.mark.parametrize("path", ["/nope", "/metrics/", "/-/", "//", "/%2e%2e/etc", "/?/x/y"])
     async def test_an_unknown_path_is_not_found(self, site: Site, path: str) -> None:
