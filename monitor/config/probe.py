@@ -198,6 +198,8 @@ class ProbeDefaults(Section):
     """Whether to offer permessage-deflate."""
     max_message_size: Annotated[int, Size("1KiB", "64MiB")] = 1024 * 1024
     """A longer message ends the connection (1009)."""
+    max_message_rate: Annotated[int, Field(ge=10, le=1_000_000)] = 5000
+    """A peer that sends more messages in a second ends the connection (1008)."""
     labels: Labels = Field(default_factory=dict)
     """More labels for the probe's series."""
 

@@ -42,6 +42,7 @@ class AbortReason(StrEnum):
 
     MISSED = "missed"
     AMBIGUOUS = "ambiguous"
+    FLOODED = "flooded"
     NOT_READY = "not_ready"
     SHUTDOWN = "shutdown"
     REMOVED = "removed"

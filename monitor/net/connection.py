@@ -20,6 +20,7 @@ from websockets.http11 import Response
 from websockets.protocol import SEND_EOF, Event, State
 
 from monitor.core.events import Initiator
+from monitor.core.flood import Flood
 from monitor.core.traffic import Traffic
 from monitor.dialects.dialect import Frame
 from monitor.net import frames
@@ -42,6 +43,18 @@ class Arrival(NamedTuple):
     earliest: float
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is asked of a peer.
+
+    `close_timeout` is how many seconds the closing handshake may take, `message_rate` how many
+    messages may come in a second.
+    """
+
+    close_timeout: float
+    message_rate: float
+
+
 class Receiver(Protocol):
     """Who is told what arrives, at once and in order. Must not raise."""
 
@@ -51,6 +64,10 @@ class Receiver(Protocol):
 
     def pong(self, payload: bytes, arrival: Arrival) -> None:
         """A pong control frame."""
+        ...
+
+    def flooded(self) -> None:
+        """More messages came than the limit allows. Nothing that comes later is looked at."""
         ...
 
 
@@ -81,13 +98,13 @@ class Connection(ClientConnection):
         sock: StampedSocket,
         watch: LoopWatch,
         traffic: Traffic,
-        close_timeout: float,
+        limits: Limits,
     ) -> None:
         super().__init__(
             protocol,
             ping_interval=None,
             ping_timeout=None,
-            close_timeout=close_timeout,
+            close_timeout=limits.close_timeout,
             max_queue=None,
             write_limit=WRITE_LIMIT,
         )
@@ -95,6 +112,8 @@ class Connection(ClientConnection):
         self.ended: asyncio.Future[None] = self.loop.create_future()
         self._watch = watch
         self._traffic = traffic
+        self._flood = Flood(limits.message_rate)
+        self._flooded = False
         self._receiver: Receiver | None = None
         self._held: list[tuple[Piece, Arrival]] = []
         self._pieces: list[Piece] = []
@@ -121,6 +140,7 @@ class Connection(ClientConnection):
         held, self._held = self._held, []
         for piece, arrival in held:
             self._deliver(piece, arrival)
+        self._tell_flood()
 
     def send(self, frame: Frame, copies: int = 1) -> float | None:  # type: ignore[override] # synchronous on purpose: the caller needs the stamp
         """Send a message `copies` times, back to back in one system call.
@@ -191,6 +211,8 @@ class Connection(ClientConnection):
     def data_received(self, data: bytes) -> None:
         """Take bytes off the transport."""
         self._traffic.received_bytes += len(data)
+        if self._flooded:
+            return
         self._note_blindness()
         parsed = 0
         if self.protocol.between_messages:
@@ -288,16 +310,22 @@ class Connection(ClientConnection):
         blind = self._blind_since
         exact = Arrival(at, at)
         bounded = exact if blind is None else Arrival(at, min(blind, at))
+        self._flooded = self._flood.take(len(pieces), bounded.earliest, at)
         last = pieces.pop()
         for piece in pieces:
             self._deliver(piece, bounded)
         self._deliver(last, exact if self.sock.stamped and self._read_all() else bounded)
+        self._tell_flood()
 
     def _read_all(self) -> bool:
         """Whether nothing came after the last frame: the kernel stamps the latest bytes of all."""
         return not (
             self.sock.filled or self.protocol.reader.buffer or _undeciphered(self.transport)
         )
+
+    def _tell_flood(self) -> None:
+        if self._flooded and self._receiver is not None:
+            self._receiver.flooded()
 
     def _deliver(self, piece: Piece, arrival: Arrival) -> None:
         if self._receiver is None:

@@ -26,7 +26,7 @@ from monitor.core.deny_list import NOTHING_DENIED, DenyList
 from monitor.core.failures import FailureReason, Phase
 from monitor.core.traffic import Traffic
 from monitor.net import frames
-from monitor.net.connection import Connection
+from monitor.net.connection import Connection, Limits
 from monitor.net.deadlines import deadline
 from monitor.net.dial_errors import NETWORK_ERRORS, DialError, classify, timed_out
 from monitor.net.loop_watch import LoopWatch
@@ -71,6 +71,7 @@ class DialPlan:
     family: int = socket.AF_UNSPEC
     deflate: bool = False
     max_message_size: int = 1 << 20
+    max_message_rate: int = 5000
     deny_list: DenyList = NOTHING_DENIED
 
     @property
@@ -118,7 +119,7 @@ class Dialer:
                     sock=sock,
                     watch=self._watch,
                     traffic=traffic,
-                    close_timeout=plan.close_timeout,
+                    limits=Limits(plan.close_timeout, plan.max_message_rate),
                 )
 
             connection = await attempt.secure(make, sock, address, tls)

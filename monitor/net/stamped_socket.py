@@ -20,8 +20,8 @@ _ANCILLARY_SPACE = socket.CMSG_SPACE(_TIMESPEC.size)
 _SAME_MOMENT = 0.001
 """Seconds by which a stamp may seem to lie before the read before, or after this one."""
 
-READ_SIZE = 65536
-"""Most bytes taken by one read; larger buffers cost a memory mapping each."""
+READ_SIZE = 16384
+"""Most bytes taken by one read, so that no peer can hold up the loop for long."""
 
 
 class StampedSocket(socket.socket):

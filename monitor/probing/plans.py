@@ -95,6 +95,7 @@ def make_dial_plan(config: ProbeConfig) -> DialPlan:
         family=FAMILIES[config.ip_version],
         deflate=config.compression == "deflate",
         max_message_size=config.max_message_size,
+        max_message_rate=config.max_message_rate,
     )
 
 

@@ -24,6 +24,7 @@ from monitor.core.events import (
     Event,
     HeartbeatEvent,
     Indistinct,
+    Initiator,
     Missed,
     Mode,
     Notice,
@@ -51,6 +52,7 @@ from monitor.probing.pulse import Pulse
 Sink = Callable[[Event], None]
 
 NORMAL_CLOSURE = 1000
+POLICY_VIOLATION = 1008
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,10 @@ class Probe:
         except Exception as error:  # noqa: BLE001 - a bug here must cost this probe alone
             self._broke(error)
 
+    def flooded(self) -> None:
+        """End a connection that brings more than it may: it would cost the other probes."""
+        self._end_connection(AbortReason.FLOODED, POLICY_VIOLATION, "too many messages in a second")
+
     def _take(self, meaning: Meaning, arrival: Arrival) -> None:
         if isinstance(meaning, Echo):
             self._pulse.echo(meaning.key, arrival)
@@ -232,11 +238,11 @@ class Probe:
             self._abort_reason = reason
             self._connection.give_up(detail)
 
-    def _end_connection(self, reason: AbortReason, code: int) -> None:
+    def _end_connection(self, reason: AbortReason, code: int, detail: str = "") -> None:
         """End a live path with a closing handshake."""
         if self._connection is not None and self._connection.usable:
             self._abort_reason = reason
-            self._connection.begin_close(code)
+            self._connection.begin_close(code, detail)
 
     # One connection, from dial to end.
 
@@ -327,7 +333,7 @@ class Probe:
         return DialError(
             FailureReason.NOT_READY,
             Phase.READY,
-            _with_meaning(detail, self._dialect.closed(ending.code)),
+            self._with_meaning(detail, ending),
             close_code=ending.code,
         )
 
@@ -399,13 +405,19 @@ class Probe:
                 ending.code,
                 now - self._opened_at,
                 was_ready,
-                _with_meaning(ending.detail, self._dialect.closed(ending.code)),
+                self._with_meaning(ending.detail, ending),
                 self._abort_reason,
                 planned=self._ordered is not None,
             )
         )
         self._judge("disconnected")
         return ending.code
+
+    def _with_meaning(self, detail: str, ending: Ending) -> str:
+        """Add what the dialect says of a peer's close code; ours mean what we say they mean."""
+        theirs = ending.initiator is Initiator.REMOTE
+        meaning = self._dialect.closed(ending.code) if theirs else ending.detail
+        return f"{detail}: {meaning}" if meaning and meaning != detail else detail
 
     async def _tear_down(self) -> None:
         connection = self._connection
@@ -425,7 +437,3 @@ class Probe:
             self._connection = None
         elif self._lifecycle.state is State.DIALING:
             self._lifecycle.take(Signal.FAILED, self._loop.time())
-
-
-def _with_meaning(detail: str, meaning: str) -> str:
-    return f"{detail}: {meaning}" if meaning else detail

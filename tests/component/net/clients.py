@@ -30,6 +30,7 @@ class Received:
     pongs: list[bytes] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
     read_at: list[float] = field(default_factory=list)
+    _flooded: asyncio.Event = field(default_factory=asyncio.Event)
     _something: asyncio.Event = field(default_factory=asyncio.Event)
 
     def message(self, data: bytes, *, text: bool, arrival: Arrival) -> None:
@@ -41,6 +42,16 @@ class Received:
         """Take a pong."""
         self.pongs.append(payload)
         self._note(arrival)
+
+    def flooded(self) -> None:
+        """Take note of a flood, which is told once."""
+        assert not self._flooded.is_set()
+        self._flooded.set()
+
+    async def flood(self) -> None:
+        """Wait for a flood."""
+        async with asyncio.timeout(PATIENCE):
+            await self._flooded.wait()
 
     async def until(self, count: int) -> None:
         """Wait for so many messages and pongs, all together."""
@@ -77,6 +88,7 @@ class Client:
             "resource": "/",
             "timeouts": timeouts,
             "close_timeout": PATIENCE,
+            "max_message_rate": 1_000_000,
             "tls": TlsPlan(ca_file=self.ca_file),
         }
         return DialPlan(**(defaults | options))

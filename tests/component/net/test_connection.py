@@ -1,6 +1,7 @@
 """One open connection: what arrives is told, who ended it is told, and no peer makes it hang."""
 
 import asyncio
+import socket
 import struct
 import threading
 import time
@@ -145,6 +146,35 @@ class TestArriving:
         assert (await ended(connection)).initiator in (Initiator.NETWORK, Initiator.LOCAL)
         await connection.tear_down()
         assert caplog.records == []
+
+    @pytest.mark.parametrize("what", [frame(TEXT, b"x"), frame(PING), frame(TEXT, b"x" * 200)])
+    async def test_more_than_the_limit_in_a_second_is_a_flood_and_the_rest_is_not_looked_at(
+        self, serve: Serve, client: Client, what: bytes
+    ) -> None:
+        def script(peer: Peer) -> None:
+            peer.upgrade()
+            peer.send(what * 20_000)
+            peer.sock.shutdown(socket.SHUT_WR)
+            peer.wait_end()
+
+        connection, received = await client.connect(serve(script).port, max_message_rate=1000)
+        await received.flood()
+        taken = client.traffic.messages + client.traffic.server_pings
+        assert 1000 < taken < 20_000
+        await ended(connection)
+        assert client.traffic.messages + client.traffic.server_pings == taken
+        assert client.traffic.received_bytes >= 20_000 * len(what)
+
+    async def test_a_flood_that_came_with_the_upgrade_is_told_with_it(
+        self, serve: Serve, client: Client
+    ) -> None:
+        def script(peer: Peer) -> None:
+            peer.upgrade(then=frame(TEXT, b"x") * 1001)
+            peer.wait_end()
+
+        _, received = await client.connect(serve(script).port, max_message_rate=1000)
+        await received.flood()
+        assert received.messages == [(b"x", True)] * 1001
 
     async def test_compressed_messages_are_told_as_they_were_meant(
         self, serve: Serve, client: Client

@@ -1,6 +1,7 @@
 """One probe's life: when it is ready, why it fails, when it comes back, and how it leaves."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -72,6 +73,13 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 Luck = Callable[[float], None]
+
+
+def floods(peer: Peer) -> None:
+    """Push twenty thousand messages, unless the other side has enough of it before."""
+    with contextlib.suppress(OSError):
+        for _ in range(200):
+            peer.send(frame(TEXT, b"pushed") * 100)
 
 
 @pytest.fixture
@@ -284,6 +292,45 @@ class TestWaits:
 
 class TestVerdicts:
     """What its heartbeats say."""
+
+    async def test_a_flood_ends_the_connection_and_backs_off_while_others_go_on(
+        self, serve: Serve, stage: Stage
+    ) -> None:
+        farewells: list[int] = []
+
+        def script(peer: Peer) -> None:
+            peer.upgrade()
+            floods(peer)
+            farewells.append(peer.read_close())
+
+        flooded, quiet = serve(script, echoes), serve(echoes)
+        record = await stage.run(
+            config(f"{TEXT_WITH_ID}, {QUICK}, max_message_rate: 1000", flooded.port),
+            config(TEXT_WITH_ID, quiet.port, name="quiet"),
+        )
+        ended = await record.until(Disconnected)
+        assert (ended.initiator, ended.code) == (Initiator.LOCAL, 1008)
+        assert (ended.abort_reason, ended.planned) == (AbortReason.FLOODED, False)
+        assert ended.detail == "too many messages in a second"
+        await record.until(Waiting)
+        await record.until(Echoed)
+        assert farewells == [1008]
+        await stage.records["quiet"].until(Echoed, 3)
+        assert stage.records["quiet"].count(Disconnected) == 0
+
+    async def test_the_dialect_says_nothing_of_a_code_that_is_ours(
+        self, serve: Serve, stage: Stage
+    ) -> None:
+        """From a Talo server, 1008 would mean that its own limit was exceeded."""
+
+        def ready_and_floods(peer: Peer) -> None:
+            peer.send(CONNECTED)
+            floods(peer)
+
+        server = serve(talo(ready_and_floods))
+        record = await stage.run(config(f"{TALO}, {QUICK}, max_message_rate: 1000", server.port))
+        ended = await record.until(Disconnected)
+        assert (ended.code, ended.detail) == (1008, "too many messages in a second")
 
     async def test_enough_misses_end_the_connection_at_once_and_without_a_farewell(
         self, serve: Serve, stage: Stage
