@@ -10,12 +10,15 @@ PYTHON ?= python3
 CONFIG ?= config.yaml
 # `make test MUTANTS=` leaves the mutants out; CI never does.
 MUTANTS ?= yes
+# `make bench BENCH=--quick` shows in a few minutes that it works; `BENCH=scale` runs one case.
+BENCH ?=
 
 bin := .venv/bin
 runtime := .venv/.runtime-installed
 dev := .venv/.dev-installed
 node := tests/node/node_modules/.installed
 wheels := build/wheels/.fetched
+bench_node := benchmarks/programs/node/node_modules/.installed
 reports := build/reports
 pytest := $(bin)/python -m pytest --quiet
 
@@ -87,10 +90,13 @@ mutants: $(dev) ## Plant faults in the core and see the unit tests find them
 	@if [[ -x scripts/mutants ]]; then PATH="$(CURDIR)/$(bin):$$PATH" scripts/mutants; else echo 'No scripts/mutants: nothing planted.'; fi
 
 .PHONY: bench
-bench: $(dev) ## Measure accuracy, memory and the cost of a beat
-	@scripts/install-test-packages node npm tshark
-	@cd benchmarks/node && npm ci --silent
-	@$(bin)/python -m benchmarks
+bench: $(dev) $(bench_node) ## Measure accuracy, cost, scale and more (half an hour)
+	@scripts/install-test-packages tshark
+	@$(bin)/python -m benchmarks $(BENCH)
+
+.PHONY: bench-page
+bench-page: $(dev) ## Put what `make bench` found into docs/performance.md
+	@$(bin)/python -m benchmarks.report build/bench/results.json
 
 # --- Deploy ----------------------------------------------------------------------------------
 
@@ -110,10 +116,10 @@ $(dev): $(runtime)
 	@$(bin)/pip install -qq --group dev
 	@touch $@
 
-$(node): tests/node/package.json tests/node/package-lock.json
+$(node) $(bench_node): %/node_modules/.installed: %/package.json %/package-lock.json
 	@scripts/install-test-packages node npm
-	@echo 'Installing the Node.js packages that tests use'
-	@cd tests/node && npm ci --silent
+	@echo 'Installing the Node.js packages of $*'
+	@cd $* && npm ci --silent
 	@touch $@
 
 # For the image that a test builds without a network.
@@ -125,5 +131,5 @@ $(wheels): requirements.lock requirements-build.lock | $(dev)
 
 .PHONY: clean
 clean: ## Remove everything that the other targets made, .venv too
-	@rm -rf .venv build dist mutants tests/node/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv build dist mutants tests/node/node_modules benchmarks/programs/node/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

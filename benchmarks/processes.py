@@ -12,12 +12,22 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import trustme
+
+from benchmarks.addresses import address
+from benchmarks.page import Page
+from benchmarks.programs.usual_way import SERVER_NAME
+
 PATIENCE = 60.0
 """Seconds that a program may take to come up."""
+
+STOPPED = 30.0
+"""Seconds that a program may take to end."""
 
 PYTHON = sys.executable
 
@@ -37,36 +47,119 @@ def program(*command: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
 
 
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a program, gently at first."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOPPED)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @contextlib.contextmanager
 def python(module: str, *arguments: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """Run one of our modules."""
-    with program(sys.executable, "-m", module, *arguments, **options) as process:
+    with program(PYTHON, "-m", module, *arguments, **options) as process:
         yield process
 
 
-def raise_file_limit() -> None:
-    """Let this process and its children open as many files as the system allows."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+class Talker:
+    """A program that answers a line with a line."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+
+    def hear(self) -> str:
+        """Return the next line it says."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().decode()
+        if not line:
+            raise RuntimeError(f"{self.process.args!r} ended")
+        return line.strip()
+
+    def ask(self, line: str = "?") -> str:
+        """Send a line and return the answer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
+        return self.hear()
 
 
 @contextlib.contextmanager
-def echo_server(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Run the echo server; yield it and its port."""
-    with python("benchmarks.echo_server", *arguments, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        yield process, int(process.stdout.readline())
+def talker(*command: str) -> Iterator[Talker]:
+    """Run a program to talk to."""
+    with program(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield Talker(process)
+
+
+@contextlib.contextmanager
+def module_talker(module: str, *arguments: str) -> Iterator[Talker]:
+    """Run one of our modules to talk to."""
+    with talker(PYTHON, "-m", module, *arguments) as found:
+        yield found
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Files for TLS: whom to trust, and the server's own."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+
+def make_certificates(folder: Path) -> Certificates:
+    """Make an authority, and a certificate of it for our servers."""
+    authority = trustme.CA()
+    issued = authority.issue_cert(SERVER_NAME)
+    files = Certificates(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
+    authority.cert_pem.write_to_path(str(files.ca))
+    issued.cert_chain_pems[0].write_to_path(str(files.cert))
+    issued.private_key_pem.write_to_path(str(files.key))
+    return files
+
+
+class EchoServer:
+    """The echo server, which keeps books of its own."""
+
+    def __init__(self, talker: Talker, port: int) -> None:
+        self.process = talker.process
+        self.port = port
+        self._talker = talker
+
+    def order(self, line: str) -> dict[str, Any]:
+        """Give an order; return the server's books."""
+        books: dict[str, Any] = json.loads(self._talker.ask(line))
+        return books
+
+    def books(self) -> dict[str, Any]:
+        """Return the server's books."""
+        return self.order("books")
+
+    def wait_until_open(self, connections: int, patience: float = PATIENCE) -> None:
+        """Wait until so many connections are open."""
+        limit = time.monotonic() + patience
+        while self.order("open")["open"] < connections:
+            if time.monotonic() > limit:
+                raise TimeoutError(f"fewer than {connections} connections were opened")
+            time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def echo_server(tls: Certificates | None = None, port: int = 0) -> Iterator[EchoServer]:
+    """Run the echo server."""
+    arguments = ["--port", str(port)]
+    if tls is not None:
+        arguments += ["--cert", str(tls.cert), "--key", str(tls.key)]
+    with module_talker("benchmarks.programs.echo_server", *arguments) as found:
+        yield EchoServer(found, int(found.hear()))
 
 
 class Monitor:
@@ -76,66 +169,96 @@ class Monitor:
         self.process = process
         self.port = port
 
-    def scrape(self) -> bytes:
-        """Fetch a page of metrics."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as page:
+    def fetch(self, encoding: str = "gzip") -> bytes:
+        """Fetch a page as it goes over the wire; compressed by default, as Prometheus has it."""
+        url = f"http://127.0.0.1:{self.port}/metrics"
+        request = urllib.request.Request(url, headers={"Accept-Encoding": encoding})
+        with urllib.request.urlopen(request, timeout=PATIENCE) as page:
             return bytes(page.read())
 
-    def totals(self) -> dict[str, float]:
-        """Scrape, and add up each sample name over all probes."""
-        return add_up(self.scrape())
+    def scrape(self) -> Page:
+        """Fetch a page of metrics."""
+        return Page(self.fetch("identity"))
 
     def wait_until_up(self, probes: int) -> None:
         """Wait until so many probes are up."""
-        end = time.monotonic() + PATIENCE + probes / 100
-        while time.monotonic() < end:
+        limit = time.monotonic() + PATIENCE + probes / 100
+        while time.monotonic() < limit:
             with contextlib.suppress(OSError):
-                if self.totals().get("ws_probe_up") == probes:
+                if self.scrape().total("ws_probe_up") == probes:
                     return
-            time.sleep(0.5 + probes / 10_000)
+            time.sleep(0.2 + probes / 5_000)
         raise TimeoutError(f"{probes} probes did not come up")
 
 
-def add_up(page: bytes) -> dict[str, float]:
-    """Add up each sample name of a page in the text format; labels are passed over."""
-    sums: dict[str, float] = {}
-    for line in page.decode().splitlines():
-        if not line.startswith("#"):
-            head, _, value = line.rpartition(" ")
-            name = head.partition("{")[0]
-            sums[name] = sums.get(name, 0.0) + float(value)
-    return sums
-
-
 @contextlib.contextmanager
-def monitor(folder: Path, config: dict[str, Any], *arguments: str) -> Iterator[Monitor]:
-    """Run `ws-monitor run` with a config; yield it as soon as it is started."""
+def monitor(
+    folder: Path, config: dict[str, Any], *arguments: str, observe: tuple[str, str] | None = None
+) -> Iterator[Monitor]:
+    """Run `ws-monitor run` with a config; yield it as soon as it is started.
+
+    `observe` names a file and the kinds of notes to take in it (see `observed_monitor`).
+    """
     port = free_port()
-    config = {"web": {"listen": f"127.0.0.1:{port}"}, "log": {"level": "warning"}, **config}
+    config = {"web": {"listen": f"127.0.0.1:{port}"}, "log": {"level": "error"}, **config}
     path = folder / "config.yaml"
     path.write_text(json.dumps(config))
-    with python("monitor", "run", "--config", str(path), *arguments) as process:
+    command = ["monitor"]
+    if observe is not None:
+        command = ["benchmarks.programs.observed_monitor", *observe]
+    with python(*command, "run", "--config", str(path), *arguments) as process:
         yield Monitor(process, port)
 
 
-def fleet_config(url: str, probes: int, interval: float, **defaults: Any) -> dict[str, Any]:
-    """A config of many equal probes that beat with an id in their text."""
-    beat = f"{round(interval * 1000)}ms"
-    return {
-        "connect": {"max_concurrent": 200, "per_second": 500},
-        "defaults": {
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Equal probes that beat with an id in their text, each on an address and a path of its own.
+
+    `connects` are the attempts that may be started each second.
+    """
+
+    port: int
+    probes: int
+    interval: float
+    scheme: str = "ws"
+    tls: Certificates | None = None
+    connects: int = 500
+    addresses: int = 62_500
+    extra: list[dict[str, Any]] = field(default_factory=list)
+
+    def url(self, number: int) -> str:
+        """Where a probe goes."""
+        host = address(number % self.addresses)
+        return f"{self.scheme}://{host}:{self.port}/{name(number)}"
+
+    def config(self) -> dict[str, Any]:
+        """Return the monitor's config."""
+        beat = f"{round(self.interval * 1000)}ms"
+        defaults: dict[str, Any] = {
             "protocol": "text",
             "text": {"send": "hb-{id}"},
             "heartbeat": {"interval": beat, "timeout": beat},
-            **defaults,
-        },
-        "probes": [{"name": f"p{number}", "url": url} for number in range(probes)],
-    }
+        }
+        if self.tls is not None:
+            defaults["tls"] = {"ca_file": str(self.tls.ca), "server_name": SERVER_NAME}
+        probes = [{"name": name(each), "url": self.url(each)} for each in range(self.probes)]
+        return {
+            "connect": {"max_concurrent": self.connects, "per_second": self.connects},
+            "defaults": defaults,
+            "probes": probes + self.extra,
+        }
 
 
-def load() -> float:
-    """Processes that wanted a processor, averaged over the last minute."""
-    return os.getloadavg()[0]
+def name(number: int) -> str:
+    """Return the name of a probe of a fleet."""
+    return f"p{number}"
+
+
+def raise_file_limit() -> int:
+    """Let this process and its children open as many files as the system allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
 
 
 def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
@@ -150,12 +273,12 @@ def resident_bytes(process: subprocess.Popen[bytes]) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def most_resident_bytes(process: subprocess.Popen[bytes]) -> int:
+    """The most memory that a process has held so far."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
 def open_files(process: subprocess.Popen[bytes]) -> int:
     """File descriptors that a process holds."""
     return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which that share of all values lies."""
-    ordered = sorted(values)
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]

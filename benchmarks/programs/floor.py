@@ -3,7 +3,7 @@
 No scheduler, no accounting, no metrics, no time-outs: one task sends to whichever connections are
 due, every ten milliseconds as the monitor's shared slots do, and one reads from each connection.
 
-    python -m benchmarks.floor URL CONNECTIONS INTERVAL
+    python -m benchmarks.programs.floor URL CONNECTIONS INTERVAL
 
 prints `up` once all are connected, and how many echoes came so far for each line on stdin.
 """
@@ -13,9 +13,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import sys
 
 from websockets.asyncio.client import ClientConnection, connect
+
+from benchmarks.programs.orders import obey, say
 
 SLOT = 0.01
 """Seconds between two looks at who is due."""
@@ -64,19 +65,9 @@ class Floor:
         """Do all of it."""
         await self.open(url, count)
         readers = [asyncio.create_task(self.read(each)) for each in self._connections]
-        asyncio.get_running_loop().add_reader(sys.stdin, self._answer)
+        obey(lambda _: str(self.echoes))
         say("up")
         await asyncio.gather(self.beat(interval), *readers)
-
-    def _answer(self) -> None:
-        if sys.stdin.readline():
-            say(str(self.echoes))
-
-
-def say(line: str) -> None:
-    """Write a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def main() -> None:

@@ -2,9 +2,11 @@
 //
 //     node beats.js URL CONNECTIONS INTERVAL_SECONDS
 //
-// Prints `up` once all are connected, and how many echoes came so far for each line on stdin.
+// Prints the port of its metrics, and `up` once all are connected. Says how many echoes came so far
+// for each line on stdin.
 "use strict";
 
+const http = require("node:http");
 const readline = require("node:readline");
 const prometheus = require("prom-client");
 const { WebSocket } = require("ws");
@@ -66,7 +68,13 @@ function beatAll(beats) {
   turn();
 }
 
-openAll().then((beats) => {
+async function serveMetrics() {
+  const server = http.createServer(async (_, response) => response.end(await prometheus.register.metrics()));
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  console.log(String(server.address().port));
+}
+
+serveMetrics().then(openAll).then((beats) => {
   beatAll(beats);
   console.log("up");
   readline.createInterface({ input: process.stdin }).on("line", () => console.log(String(echoes)));

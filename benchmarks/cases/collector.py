@@ -1,0 +1,102 @@
+"""Pauses of the garbage collector: as the program sets it, and as Python would leave it.
+
+Two monitors with the same fleet run one after the other, several rounds in turn. Each notes every
+pause of its collector and every long hold of its loop.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from benchmarks import processes
+from benchmarks.run import Case, Figures, Found, Goal, Part, Run, Table
+
+PROBES = 3000
+INTERVAL = 3.0
+SCRAPE_EVERY = 5.0
+
+KINDS = {"ours": "gc,holds", "plain": "gc,holds,plain-gc"}
+
+OLDEST = 2
+"""The generation whose collection looks at everything there is."""
+
+
+def watch(folder: Path, kinds: str, probes: int, seconds: float) -> Figures:
+    """Run one monitor, scraped now and then; return its pauses and holds once all are up."""
+    notes = folder / "notes.json"
+    with processes.echo_server() as server:
+        fleet = processes.Fleet(server.port, probes, INTERVAL, connects=1000, addresses=1)
+        with processes.monitor(folder, fleet.config(), observe=(str(notes), kinds)) as monitor:
+            server.wait_until_open(probes)
+            monitor.wait_until_up(probes)
+            time.sleep(INTERVAL / 3)
+            began = time.monotonic()
+            while (left := began + seconds - time.monotonic()) > 0:
+                time.sleep(min(SCRAPE_EVERY, left))
+                monitor.fetch()
+            ended = time.monotonic()
+    found = json.loads(notes.read_text())
+    pauses = [row for row in found["gc"] if began < row[0] < ended]
+    holds = [row for row in found["holds"] if began < row[0] < ended]
+    return {
+        "seconds": ended - began,
+        "pauses": len(pauses),
+        "full": sum(generation == OLDEST for _, _, generation in pauses),
+        "share": sum(took for _, took, _ in pauses) / (ended - began),
+        "longest_ms": max((took for _, took, _ in pauses), default=0.0) * 1000,
+        "longest_hold_ms": max((took for _, took, _ in holds), default=0.0) * 1000,
+    }
+
+
+def part(run: Run) -> Figures:
+    """Measure both; the worst of each over the rounds is kept."""
+    probes, seconds = int(run.size(PROBES, PROBES / 10)), run.size(12.0, 6.0)
+    rounds: dict[str, list[Figures]] = {kind: [] for kind in KINDS}
+    for number in range(int(run.size(2, 1))):
+        for kind, found in rounds.items():
+            found.append(watch(run.folder, KINDS[kind], probes, seconds))
+            longest = found[-1]["longest_ms"]
+            run.tell(f"round {number + 1}: {kind}, longest pause {longest:.1f} ms")
+    return {
+        "probes": probes,
+        "kinds": {
+            kind: {key: max(each[key] for each in found) for key in found[0]}
+            for kind, found in rounds.items()
+        },
+    }
+
+
+PARTS = {"collector": Part(part)}
+
+NAMES = {"ours": "as we set it", "plain": "as Python sets it"}
+
+
+def tables(found: Found) -> list[Table]:
+    """Return the pauses."""
+    figures = found["collector"]
+    return [
+        Table(
+            ("the collector", "pauses/s", "full", "share", "longest", "longest hold"),
+            [
+                (
+                    NAMES[kind],
+                    f"{of['pauses'] / of['seconds']:.1f}",
+                    f"{of['full']}",
+                    f"{of['share']:.2%}",
+                    f"{of['longest_ms']:.1f} ms",
+                    f"{of['longest_hold_ms']:.1f} ms",
+                )
+                for kind, of in figures["kinds"].items()
+            ],
+        )
+    ]
+
+
+def goals(_: Found) -> list[Goal]:
+    """There was none; the figures are there to be looked at."""
+    return []
+
+
+CASE = Case("Pauses of the garbage collector", PARTS, tables, goals)

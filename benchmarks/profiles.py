@@ -1,0 +1,51 @@
+"""Where the monitor's CPU time goes, by component.
+
+The program is looked at every so many milliseconds of its CPU time. What a component's own code
+takes in the interpreter, and in the C functions and system calls that it makes, is its share.
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+from collections.abc import Mapping
+
+SENDING, RECEIVING = "send system call", "receive system call, time stamp"
+WAITING = "waiting for sockets (epoll)"
+REST = "Python's library, other"
+
+COMPONENTS: Mapping[str, str] = {
+    r"StampedSocket.send monitor/": SENDING,
+    r"StampedSocket.\S+ monitor/": RECEIVING,
+    r"\S+ monitor/net/loop_watch": WAITING,
+    r"\S+ selectors": WAITING,
+    r"__create_fn__": "making our events (dataclasses)",
+    r"\S+ monitor/net/": "our connection",
+    r"\S+ monitor/probing/": "our beats and their deadlines",
+    r"\S+ monitor/core/": "our books",
+    r"\S+ monitor/dialects/": "our dialects",
+    r"\S+ monitor/(metrics|web)/": "our metrics, one scrape included",
+    r"\S+ monitor/": "our log and wiring",
+    r"\S+ apscheduler/": "apscheduler",
+    r"\S+ websockets/": "websockets",
+    r"\S+ asyncio/": "asyncio",
+}
+"""By the innermost function and its file. The first that fits is taken."""
+
+LIBRARY = re.compile(r"\S*/(?:site-packages|python3\.\d+)/|\S*/(?=monitor/)")
+"""What stands before a file's place in its package."""
+
+
+def shares(frames: Mapping[str, int]) -> dict[str, float]:
+    """Return the share of each component in all samples."""
+    counts: collections.Counter[str] = collections.Counter()
+    for frame, count in frames.items():
+        counts[component(frame)] += count
+    whole = max(sum(counts.values()), 1)
+    return {name: count / whole for name, count in counts.items()}
+
+
+def component(frame: str) -> str:
+    """Return the component that a frame belongs to."""
+    short = LIBRARY.sub("", frame)
+    return next((name for pattern, name in COMPONENTS.items() if re.match(pattern, short)), REST)

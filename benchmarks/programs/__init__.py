@@ -1,0 +1,1 @@
+"""What the cases start as processes of their own."""
