@@ -222,6 +222,9 @@ FIRING = {
     "all down": alert("AllProbesDown", "critical"),
     "down": alert("ConnectionDown", "critical", probe="a", instance="m1", vantage="us"),
     "late": alert("Late", instance="m2", vantage=""),
+    "everywhere": alert("DownEverywhere", "critical", probe="c", instance="", vantage=""),
+    "somewhere": alert("DownSomewhere", probe="d", instance="", vantage="ap"),
+    "absent": alert("Absent", "critical", job="other", instance="m5", vantage=""),
     "expiring": alert("CertificateExpiring", "critical", probe="a", instance="m3"),
 }
 """What mutes, each at a monitor of its own."""
@@ -235,7 +238,15 @@ MUTED = {
         alert("ReconnectRefused", probe="a"),
         alert("DroppedTogether", address="192.0.2.7:443"),
         burn("critical", probe="b"),
+        alert("DownSomewhere", probe="b", instance=""),
     ],
+    "everywhere": [
+        alert("ConnectionDown", "critical", probe="c", instance="m6", vantage="us"),
+        alert("ConnectionDown", "critical", probe="c", instance="m7", vantage="ap"),
+        burn("critical", probe="c", vantage="us"),
+    ],
+    "somewhere": [alert("ConnectionDown", "critical", probe="d", instance="m7", vantage="ap")],
+    "absent": [alert("ShardMissing", "critical", job="other", instance="", vantage="us")],
     "down": [
         alert("EchoMissed", "critical", probe="a", mode="ping", instance="m1", vantage="us"),
         burn("critical", probe="a", vantage="us"),
@@ -255,7 +266,11 @@ HEARD = [
     alert("EchoSlow", probe="a", mode="ping", instance="m4"),
     alert("CertificateExpiring", probe="b", instance="m3"),
     burn("critical", probe="b", vantage="us"),
+    alert("ConnectionDown", "critical", probe="d", instance="m6", vantage="us"),
+    alert("DownSomewhere", probe="e", instance="", vantage="us"),
+    alert("ShardMissing", "critical", instance=""),
     # Another matter.
+    alert("EchoMissed", "critical", probe="c", mode="ping", instance="m8", vantage="sa"),
     alert("EchoMissed", "critical", probe="a", mode="ping", instance="m2", vantage=""),
     alert("EchoLate", probe="a", mode="ping", instance="m1", vantage="us"),
     alert("MessagePathStalled", probe="a", instance="m1", vantage="us"),
