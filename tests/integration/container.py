@@ -424,6 +424,19 @@ class Container:
         assert answer is not None, self.program.err
         return Scrape(answer.body, began, time.monotonic())
 
+    async def watches(self) -> None:
+        """Wait until each of its probes is up."""
+
+        async def up() -> bool:
+            scrape = await self.scrape()
+            return all(scrape.probe(name).up for name in scrape.probes) and bool(scrape.probes)
+
+        await wait_until(up, what="its probes are up")
+
+    def complaints(self) -> list[dict[str, Any]]:
+        """Return the log lines that are no mere information."""
+        return [line for line in self.log() if line["level"] not in ("info", "debug")]
+
     def log(self) -> list[dict[str, Any]]:
         """Return the log lines so far."""
         return [json.loads(line) for line in self.program.err.splitlines()]

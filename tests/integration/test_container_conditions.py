@@ -108,14 +108,8 @@ class TestTheMonitorInIt:
         container = start()
         await container.started()
         assert await container.probe("livenessProbe")
-
-        async def up() -> bool:
-            scrape = await container.scrape()
-            return all(scrape.probe(name).up for name in scrape.probes) and bool(scrape.probes)
-
-        await wait_until(up, what="its probe is up")
-        complaints = [line for line in container.log() if line["level"] not in ("info", "debug")]
-        assert complaints == []
+        await container.watches()
+        assert container.complaints() == []
         assert container.program.out == ""
         assert not container.memory.was_hit
 

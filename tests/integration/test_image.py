@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.container import Container, Image, PodSpec, lay_out_volume
-from tests.integration.harness import Lab, wait_until
+from tests.integration.harness import Lab
 from tests.integration.harness.program import ROOT
 from tests.integration.image import Builder
 from tests.integration.kustomize import of_kind, overlay
@@ -123,14 +123,8 @@ class TestTheMonitorInIt:
     async def test_it_starts_watches_and_stops(self, container: Container) -> None:
         await container.started()
         assert await container.probe("livenessProbe")
-
-        async def up() -> bool:
-            scrape = await container.scrape()
-            return all(scrape.probe(name).up for name in scrape.probes) and bool(scrape.probes)
-
-        await wait_until(up, what="its probe is up")
-        complaints = [line for line in container.log() if line["level"] not in ("info", "debug")]
-        assert complaints == []
+        await container.watches()
+        assert container.complaints() == []
         began = time.monotonic()
         container.signal(signal.SIGTERM)
         assert await container.program.wait(within=container.spec.grace) == 0

@@ -30,6 +30,7 @@ from tests.integration.kustomize import (
     overlay,
     render,
 )
+from tests.unit.deploy.network_policy import Traffic, admits
 from tests.unit.deploy.restricted import violations
 
 KUBERNETES_VERSIONS = ("1.35", "1.36", "1.37")
@@ -42,6 +43,8 @@ ANNOTATION_LIMIT = 256 * 1024
 
 OPERATOR_LABELS = {"job", "instance", "namespace", "service", "pod", "container", "endpoint"}
 """What the operator gives each target of a ServiceMonitor."""
+
+PROMETHEUS = {"app.kubernetes.io/name": "prometheus"}
 
 DOCS = (ROOT / "docs" / "kubernetes.md").read_text()
 SCALING = (ROOT / "docs" / "scaling.md").read_text()
@@ -179,13 +182,32 @@ class TestSafety:
         assert "minAvailable" not in spec
 
     @every_overlay
-    def test_the_addresses_that_hand_out_credentials_cannot_be_reached(self, name: str) -> None:
-        egress = only(name, "NetworkPolicy")["spec"]["egress"]
-        blocks = [to["ipBlock"] for rule in egress for to in rule.get("to", ())]
-        (v4,) = (block for block in blocks if block["cidr"] == "0.0.0.0/0")
-        assert "169.254.0.0/16" in v4["except"]
-        anywhere = [rule["ports"] for rule in egress if "to" not in rule]
-        assert [port["port"] for ports in anywhere for port in ports] == [53, 53]
+    @pytest.mark.parametrize(
+        ("direction", "traffic", "passes"),
+        [
+            ("ingress", Traffic(address="10.0.0.9", port="http", labels=PROMETHEUS), True),
+            ("ingress", Traffic(address="10.0.0.9", port=10442, labels=PROMETHEUS), False),
+            ("ingress", Traffic(address="10.0.0.9", port="http", labels={"app": "x"}), False),
+            ("ingress", Traffic(address="203.0.113.9", port="http"), False),
+            ("egress", Traffic(address="10.0.0.10", port=53, protocol="UDP"), True),
+            ("egress", Traffic(address="169.254.20.10", port=53, protocol="UDP"), True),
+            ("egress", Traffic(address="169.254.20.10", port=53), True),
+            ("egress", Traffic(address="203.0.113.9", port=443), True),
+            ("egress", Traffic(address="10.1.2.3", port=8080), True),
+            ("egress", Traffic(address="2001:db8::9", port=443), True),
+            ("egress", Traffic(address="169.254.169.254", port=80), False),
+            ("egress", Traffic(address="fd00:ec2::254", port=80), False),
+            ("egress", Traffic(address="fe80::1", port=80), False),
+            ("egress", Traffic(address="203.0.113.9", port=443, protocol="UDP"), False),
+        ],
+    )
+    def test_the_network_policy_lets_through_what_is_needed(
+        self, name: str, direction: str, traffic: Traffic, passes: bool
+    ) -> None:
+        """Prometheus in; names and targets out, but not where clouds hand out credentials."""
+        policy = only(name, "NetworkPolicy")["spec"]
+        assert policy["policyTypes"] == ["Ingress", "Egress"]
+        assert admits(policy, direction, traffic) is passes
 
 
 class TestFit:
