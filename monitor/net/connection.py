@@ -36,6 +36,13 @@ WRITE_LIMIT = 32768
 """Bytes that a peer may leave unread, beyond the kernel's buffers, when more is to be sent."""
 
 
+BULK = 8192
+"""Bytes read at once, after we had not looked, from which the kernel may have had no room left."""
+
+CATCH_UP = 0.1
+"""Seconds, and two round trips of the path, in which a peer sends what there was no room for."""
+
+
 class Arrival(NamedTuple):
     """When bytes reached the kernel: at `at`, or at some time since `earliest`."""
 
@@ -123,6 +130,7 @@ class Connection(ClientConnection):
         self._blind_since: float | None = None
         self._blind_until = -math.inf
         self._left_over = False
+        self._catching_up_until = -math.inf
 
     @property
     def timestamping(self) -> str:
@@ -154,11 +162,12 @@ class Connection(ClientConnection):
         return self._send(frames.PING, payload, 1)
 
     def unread_since(self, when: float) -> bool:
-        """Whether bytes that may have arrived before `when` still wait to be read."""
+        """Whether bytes that arrived before `when`, or should have, still wait to be read."""
         since = self.sock.arrived
-        if self._left_over and self._blind_since is not None:
+        catching_up = self.loop.time() < self._catching_up_until
+        if (self._left_over or catching_up) and self._blind_since is not None:
             since = self._blind_since
-        return self.usable and since < when and self.sock.has_unread()
+        return self.usable and since < when and (catching_up or self.sock.has_unread())
 
     def tcp_info(self) -> TcpInfo | None:
         """The kernel's view of the path."""
@@ -213,7 +222,7 @@ class Connection(ClientConnection):
         self._traffic.received_bytes += len(data)
         if self._flooded:
             return
-        self._note_blindness()
+        self._note_blindness(len(data))
         parsed = 0
         if self.protocol.between_messages:
             self._pieces, parsed = frames.plain_frames(data)
@@ -290,32 +299,44 @@ class Connection(ClientConnection):
             # The library would wait until a peer that makes no sense hangs up.
             self.response_rcvd.set_result(None)
 
-    def _note_blindness(self) -> None:
+    def _note_blindness(self, size: int) -> None:
         """Work out since when what was read may have arrived, where that is not known."""
         sock = self.sock
         since = self._watch.unseen_since(sock.read_at)
+        in_doubt = self._left_over or sock.read_at < self._catching_up_until
         if since is not None:
-            if self._left_over and self._blind_since is not None:
+            if in_doubt and self._blind_since is not None:
                 # We were held again, over a backlog that has waited for longer than that.
                 since = min(since, self._blind_since)
             self._blind_since, self._blind_until = since, sock.read_at
-        elif not self._left_over:
+        elif not in_doubt:
             self._blind_since = None
+        if self._blind_since is not None and size >= BULK:
+            self._catching_up_until = sock.read_at + CATCH_UP + 2 * self._path_rtt()
         # One read does not take a large backlog, and the rest of it is no better known.
         self._left_over = sock.filled and sock.arrived <= self._blind_until and sock.has_unread()
 
     def _arrived(self, pieces: list[Piece]) -> None:
-        """Deliver the frames of one read. Only the last one may be known to end its last bytes."""
+        """Deliver the frames of one read. Only the last one may be known to end its last bytes.
+
+        What a peer could not send because we had left no room has no arrival of its own making.
+        """
         at = self.sock.arrived
         blind = self._blind_since
         exact = Arrival(at, at)
         bounded = exact if blind is None else Arrival(at, min(blind, at))
+        held_up = blind is not None and at > self._blind_until
+        known = self.sock.stamped and not held_up and self._read_all()
         self._flooded = self._flood.take(len(pieces), bounded.earliest, at)
         last = pieces.pop()
         for piece in pieces:
             self._deliver(piece, bounded)
-        self._deliver(last, exact if self.sock.stamped and self._read_all() else bounded)
+        self._deliver(last, exact if known else bounded)
         self._tell_flood()
+
+    def _path_rtt(self) -> float:
+        info = self.tcp_info()
+        return 0.0 if info is None else info.rtt
 
     def _read_all(self) -> bool:
         """Whether nothing came after the last frame: the kernel stamps the latest bytes of all."""

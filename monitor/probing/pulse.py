@@ -17,6 +17,9 @@ from monitor.dialects.dialect import Dialect
 from monitor.net.connection import Arrival, Connection
 from monitor.probing.alarms import Alarms
 
+LOOK_AGAIN = 0.002
+"""Seconds until the next look for what should be read before a heartbeat is called missed."""
+
 Publish = Callable[[list[HeartbeatEvent]], None]
 
 
@@ -91,7 +94,7 @@ class Pulse:
     def _poll(self, now: float) -> None:
         for heartbeats in self.heartbeats.values():
             if self._must_read_first(heartbeats.next_deadline, now):
-                self._loop.call_soon(self._wake, now)
+                self._loop.call_later(LOOK_AGAIN, self._wake, now)
                 return
             events, order = heartbeats.poll(now)
             if events:

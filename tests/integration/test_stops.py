@@ -209,7 +209,7 @@ class MonitorStopped:
 
 
 async def stop_the_monitor(
-    lab: Lab, *, rounds: int, seconds: float, backlog: int = 0
+    lab: Lab, *, rounds: int, seconds: float, backlog: int = 0, room: bool = True
 ) -> MonitorStopped:
     """Stop the monitor so many times for so long, with echoes under way to it.
 
@@ -218,7 +218,8 @@ async def stop_the_monitor(
     The target's patience is in our hands: it runs its liveness tick once in each stop. Twice, and
     it would be right to cut connections, for no sign of life can come from a stopped process.
 
-    With a `backlog`, so many bytes come before the echo, more than one read takes.
+    With a `backlog`, so many bytes come before the echo, more than one read takes. Without `room`
+    the kernel does not take them either, and the echo waits at the other end.
     """
     (target,) = await lab.targets(1, tick_period=3600.0)
     monitor = await ready(
@@ -229,7 +230,7 @@ async def stop_the_monitor(
         ping={"interval": "500ms", "timeout": "450ms"},
     )
     await target.put(delay=0.3)
-    for _ in range(20 if backlog else 0):
+    for _ in range(20 if backlog and room else 0):
         # The kernel makes its buffer as large as the connection has been seen to need.
         await target.act("push", text="x" * backlog)
     before = await all_echoed_again(monitor)
@@ -362,6 +363,17 @@ class TestMonitorStoppedWithABacklog(MonitorStops):
     rounds = 3
 
 
+class TestMonitorStoppedWithAFullBuffer(MonitorStops):
+    """A monitor that was away for 3 s while more came in than the kernel takes.
+
+    The echo is still at the other end when the monitor goes on: it comes once there is room. That
+    there was none is the monitor's own doing.
+    """
+
+    story = "with a full buffer"
+    rounds = 3
+
+
 async def stop_the_monitor_as_it_connects(lab: Lab) -> MonitorStopped:
     """Stop the monitor for longer than a connect may take, while `v1.connected` is on its way."""
     (target,) = await lab.targets(1, tick_period=3600.0)
@@ -416,11 +428,16 @@ async def scenarios(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S
     backlog = play(
         "backlog", lambda lab: stop_the_monitor(lab, rounds=3, seconds=3, backlog=80_000)
     )
+    full = play(
+        "full",
+        lambda lab: stop_the_monitor(lab, rounds=3, seconds=3, backlog=400_000, room=False),
+    )
     connecting = play("connecting", stop_the_monitor_as_it_connects)
     stories = {
         "for half a minute": half_a_minute,
         "again and again": again_and_again,
         "with a backlog": backlog,
+        "with a full buffer": full,
         "as it connects": connecting,
     }
     target_stopped = play("target", stop_the_target)

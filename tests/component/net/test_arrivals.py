@@ -227,6 +227,31 @@ async def test_a_backlog_that_takes_several_reads_is_in_doubt_to_its_end(
     assert all(arrival.earliest < read_at for arrival in in_doubt)
 
 
+async def test_what_the_kernel_had_no_room_for_is_as_old_as_the_hold(
+    serve: Serve, client: Client, scheme: dict[str, Any]
+) -> None:
+    """It comes when we read again. That it could not come before was our own doing."""
+
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        peer.read_frame()
+        for _ in range(64):
+            peer.send(frame(TEXT, b"x" * 100_000))
+        peer.send(frame(TEXT, b"echo"))
+        peer.wait_end()
+
+    server = serve(script, **scheme["serve"])
+    connection, received = await client.connect(server.port, **scheme["dial"])
+    connection.send(Frame(b"beat"))
+    time.sleep(2 * HOLD)  # noqa: ASYNC251 - nobody reads meanwhile
+    went_on = time.monotonic()
+    await received.until(1)
+    assert connection.unread_since(went_on)
+    await received.until(65)
+    echo = received.arrivals[-1]
+    assert echo.earliest < went_on < echo.at
+
+
 async def test_what_came_after_an_echo_and_is_not_whole_yet_does_not_date_it(
     serve: Serve, client: Client, scheme: dict[str, Any]
 ) -> None:
