@@ -35,11 +35,10 @@ ABNORMAL_CLOSURE = 1006
 WRITE_LIMIT = 32768
 """Bytes that a peer may leave unread, beyond the kernel's buffers, when more is to be sent."""
 
-
 BULK = 8192
 """Bytes read at once, after we had not looked, from which the kernel may have had no room left."""
 
-CATCH_UP = 0.1
+CATCH_UP = 0.25
 """Seconds, and two round trips of the path, in which a peer sends what there was no room for."""
 
 
