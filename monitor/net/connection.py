@@ -115,6 +115,7 @@ class Connection(ClientConnection):
             write_limit=WRITE_LIMIT,
         )
         self.sock = sock
+        sock.on_read = self._note_blindness
         self.ended: asyncio.Future[None] = self.loop.create_future()
         self._watch = watch
         self._traffic = traffic
@@ -221,7 +222,6 @@ class Connection(ClientConnection):
         self._traffic.received_bytes += len(data)
         if self._flooded:
             return
-        self._note_blindness(len(data))
         parsed = 0
         if self.protocol.between_messages:
             self._pieces, parsed = frames.plain_frames(data)
@@ -299,7 +299,10 @@ class Connection(ClientConnection):
             self.response_rcvd.set_result(None)
 
     def _note_blindness(self, size: int) -> None:
-        """Work out since when what was read may have arrived, where that is not known."""
+        """Work out since when what was read may have arrived, where that is not known.
+
+        Read by read, not message by message: a read may hold no whole record of TLS.
+        """
         sock = self.sock
         since = self._watch.unseen_since(sock.read_at)
         in_doubt = self._left_over or sock.read_at < self._catching_up_until

@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; `socket` has no name for it before Python 3.14
 _TIMESPEC = struct.Struct("qq")
@@ -22,6 +23,10 @@ _SAME_MOMENT = 0.001
 
 READ_SIZE = 16384
 """Most bytes taken by one read, so that no peer can hold up the loop for long."""
+
+
+def _ignore(size: int) -> None:
+    """Do nothing about a read."""
 
 
 class StampedSocket(socket.socket):
@@ -36,6 +41,7 @@ class StampedSocket(socket.socket):
         stamped: whether `arrived` is the kernel's word.
         read_at: when they were read.
         filled: whether they filled the buffer, so that more may wait.
+        on_read: is called after each read with the number of bytes; all times are noted then.
     """
 
     __slots__ = (
@@ -43,6 +49,7 @@ class StampedSocket(socket.socket):
         "arrived",
         "filled",
         "kernel_stamps",
+        "on_read",
         "read_at",
         "sent_at",
         "stamped",
@@ -55,6 +62,7 @@ class StampedSocket(socket.socket):
         self.kernel_stamps = self._enable_stamps()
         self.sent_at = self.arrived = self.read_at = self._emptied_at = time.monotonic()
         self.stamped = self.filled = False
+        self.on_read: Callable[[int], None] = _ignore
 
     def send(self, data: bytes | bytearray | memoryview, flags: int = 0, /) -> int:  # type: ignore[override] # asyncio passes only these
         """Send, and note when the system call began."""
@@ -66,6 +74,7 @@ class StampedSocket(socket.socket):
         size = min(size, READ_SIZE)
         data, ancillary, _, _ = self.recvmsg(size, _ANCILLARY_SPACE, flags)
         self._note_arrival(ancillary, filled=len(data) == size)
+        self.on_read(len(data))
         return data
 
     def recv_into(self, buffer: memoryview, size: int = 0, flags: int = 0, /) -> int:  # type: ignore[override] # asyncio passes only these
@@ -73,6 +82,7 @@ class StampedSocket(socket.socket):
         view = buffer[: size or READ_SIZE]
         count, ancillary, _, _ = self.recvmsg_into([view], _ANCILLARY_SPACE, flags)
         self._note_arrival(ancillary, filled=count == len(view))
+        self.on_read(count)
         return count
 
     def has_unread(self) -> bool:
