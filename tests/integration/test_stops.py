@@ -30,7 +30,11 @@ T = TypeVar("T")
 
 AWAY = "the monitor itself was away; what it did not send is skipped, not missed"
 
-BUCKETS = ["10ms", "150ms", "450ms", "1s", "5s"]
+BUCKETS = ["10ms", "150ms", "750ms", "1s", "5s"]
+
+INTERVAL = 0.8
+TIMEOUT = 0.75
+"""Seconds; a busy machine may take most of that, beside the 0.3 s that each echo is made to."""
 
 EXACT = 0.1
 """Seconds after its deadline within which the issue wants a miss to be booked."""
@@ -213,7 +217,7 @@ async def stop_the_monitor(
 ) -> MonitorStopped:
     """Stop the monitor so many times for so long, with echoes under way to it.
 
-    Echoes take 300 ms, so that more than half of the probes wait for one at any moment. While the
+    Echoes take 300 ms, so that a third of the probes wait for one at any moment. While the
     monitor is stopped, pushed messages and a ping follow the echo into the same kernel buffer.
     The target's patience is in our hands: it runs its liveness tick once in each stop. Twice, and
     it would be right to cut connections, for no sign of life can come from a stopped process.
@@ -225,9 +229,9 @@ async def stop_the_monitor(
     monitor = await ready(
         lab,
         target.url,
-        interval="500ms",
-        timeout="450ms",
-        ping={"interval": "500ms", "timeout": "450ms"},
+        interval="800ms",
+        timeout="750ms",
+        ping={"interval": "800ms", "timeout": "750ms"},
     )
     await target.put(delay=0.3)
     for _ in range(20 if backlog and room else 0):
@@ -237,7 +241,7 @@ async def stop_the_monitor(
     total = 0.0
     for number in range(rounds):
         # Another moment of the interval each time, and in the middle of some work of its own.
-        await asyncio.sleep(0.2 + 0.5 * number / rounds)
+        await asyncio.sleep(0.2 + INTERVAL * number / rounds)
         await monitor.scrape()
         began = time.monotonic()
         monitor.pause()
@@ -301,7 +305,7 @@ class MonitorStops:
         self, stopped: Awaitable[MonitorStopped]
     ) -> None:
         story = await stopped
-        due = story.seconds / 0.5
+        due = story.seconds / INTERVAL
         for name in names():
             for mode in ("message", "ping"):
                 before = story.before.probe(name).mode(mode)
@@ -311,7 +315,7 @@ class MonitorStops:
                 assert due - 3 * self.rounds <= skipped <= due + 2 * self.rounds
                 # Nothing bursts to catch up.
                 running = story.after.ended - story.before.began - story.seconds
-                assert after.sent - before.sent <= running / 0.5 + 2 * self.rounds + 2
+                assert after.sent - before.sent <= running / INTERVAL + 2 * self.rounds + 2
 
     async def test_no_round_trip_is_as_long_as_the_stop(
         self, stopped: Awaitable[MonitorStopped]
@@ -322,13 +326,13 @@ class MonitorStops:
             message = after.message.rtt - before.message.rtt
             echoed = after.message.echoed - before.message.echoed
             assert message.within(0, 0.15) == 0, "each echo takes 0.3 s at least"
-            assert message.within(0.45, float("inf")) == 0
+            assert message.within(TIMEOUT, float("inf")) == 0
             # One that shares its time stamp with what came after it has no RTT.
             unknown = self.rounds * self.doubts
             assert echoed - unknown <= message.count <= echoed
-            assert 0.3 * message.count <= message.sum <= 0.45 * message.count
+            assert 0.3 * message.count <= message.sum <= TIMEOUT * message.count
             ping = after.ping.rtt - before.ping.rtt
-            assert ping.within(0.45, float("inf")) == 0
+            assert ping.within(TIMEOUT, float("inf")) == 0
             pongs = after.ping.echoed - before.ping.echoed
             assert pongs - unknown <= ping.count <= pongs
 
