@@ -85,7 +85,7 @@ def wait_until(check: Callable[[], Any]) -> Any:
 
 def echo_server(stack: ExitStack, directory: Path, *, tls: bool) -> int:
     """Start the server; return its port."""
-    command = [sys.executable, "-m", "benchmarks.echo_server"]
+    command = [sys.executable, "-m", "benchmarks.programs.echo_server"]
     if tls:
         authority = trustme.CA()
         authority.cert_pem.write_to_path(directory / "ca.pem")
@@ -97,7 +97,7 @@ def echo_server(stack: ExitStack, directory: Path, *, tls: bool) -> int:
     return int(wait_until(says.read_text))
 
 
-def config(port: int, count: int, interval: str, *, tls: bool) -> dict[str, Any]:
+def config(port: int, count: int, interval: str, *, tls: bool = False) -> dict[str, Any]:
     """Return the config of so many probes of that server."""
     defaults: dict[str, Any] = {"heartbeat": {"interval": interval}}
     if tls:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Callable
 
@@ -27,4 +28,6 @@ def obey(take: Callable[[str], str]) -> None:
             sys.exit()
         say(take(line.strip()))
 
-    loop.add_reader(sys.stdin, answer)
+    # Started without anybody to ask, its input is /dev/null, which epoll refuses to wait for.
+    with contextlib.suppress(PermissionError):
+        loop.add_reader(sys.stdin, answer)

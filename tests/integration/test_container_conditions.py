@@ -188,7 +188,7 @@ class TestTheMonitorInIt:
         container = start()
         await container.started()
         pem = str(tmp_path / "server.pem")
-        server = ("-m", "benchmarks.echo_server", "--port", str(TARGET_PORT))
+        server = ("-m", "benchmarks.programs.echo_server", "--port", str(TARGET_PORT))
         lab.program(*container.alongside(sys.executable, *server, "--cert", pem, "--key", pem))
 
         async def all_beat() -> bool:
