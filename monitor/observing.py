@@ -44,7 +44,12 @@ class Observing:
             for take in others:
                 take(event)
 
-        return Observer(sink, lambda: self._exposition.remove(config.name))
+        def change(config: ProbeConfig) -> None:
+            identity = _identity(config)
+            series.become(identity)
+            narrator.watch(identity.endpoint)
+
+        return Observer(sink, change, lambda: self._exposition.remove(config.name))
 
     def _own_figures(self, event: Event) -> None:
         """Note what a probe's event says about the monitor itself."""

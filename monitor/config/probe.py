@@ -200,6 +200,8 @@ class ProbeDefaults(Section):
     """A longer message ends the connection (1009)."""
     max_message_rate: Annotated[int, Field(ge=10, le=1_000_000)] = 5000
     """A peer that sends more messages in a second ends the connection (1008)."""
+    max_connection_age: Annotated[float, Duration("1s", "30d")] | None = None
+    """Renew a connection before it is older: the new one is usable before the old one is closed."""
     labels: Labels = Field(default_factory=dict)
     """More labels for the probe's series."""
 

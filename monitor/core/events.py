@@ -190,7 +190,8 @@ class Disconnected:
     """An open connection ended.
 
     `code` is the close code as received or sent (1006 when there was no close frame);
-    `planned` marks an end that was our own decision and no verdict on the target.
+    `planned` marks an end that was our own decision and no verdict on the target; `spare` that of a
+    connection beside the one in use, so that the probe stays connected.
     """
 
     at: float
@@ -201,6 +202,30 @@ class Disconnected:
     detail: str
     abort_reason: AbortReason | None = None
     planned: bool = False
+    spare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """Beats moved to a new connection that is usable; the old one settles and is closed.
+
+    `cause` says what for. The rest is as in `Ready`.
+    """
+
+    at: float
+    cause: str
+    duration: float
+    phases: Mapping[Phase, float]
+    rows: Mapping[Mode, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """A renewal failed and is tried again in `delay` seconds; the old connection stays in use."""
+
+    at: float
+    delay: float
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +284,8 @@ LifeEvent = (
     | Opened
     | Ready
     | Disconnected
+    | Renewed
+    | Postponed
     | Waiting
     | UpChanged
     | Notice

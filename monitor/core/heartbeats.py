@@ -143,17 +143,38 @@ class Heartbeats:
         """Stop sending: the connection ended. What was in flight is aborted."""
         events = self._expire(now) + self._take_due(now)
         self._open = False
-        if self._echoed_here or self._missed_here:
-            self._greeting_counts = self._echoed_here
-        self._missed_here = 0
-        self._echoed_here = False
+        self._leave()
         events += self._skip(self._drop_waiting(), SkipReason.NOT_CONNECTED)
-        aborted = self._matching.lost()
         self._deadline = NEVER
-        if aborted:
-            self.books.aborted += aborted
-            self.books.in_flight -= aborted
-            events.append(Aborted(self.mode, now, aborted))
+        return events + self.book_aborted(self._matching.lost(), now)
+
+    def catch_up(self, now: float) -> list[HeartbeatEvent]:
+        """Book what fell due, and settle nothing: what is in flight may have been answered."""
+        return self._take_due(now)
+
+    def part(self) -> Matching:
+        """Match from now on for another connection to the same peer; return what matched so far.
+
+        What is in flight stays in these books, and is settled by whoever has what is returned:
+        see `monitor.core.settling`.
+        """
+        former, self._matching = self._matching, self._matching.again()
+        self._deadline = NEVER
+        self._leave()
+        return former
+
+    def change(
+        self, schedule: Schedule, timeout: float, matching: Matching, now: float
+    ) -> list[HeartbeatEvent]:
+        """Beat as another config says. Nothing may be in flight: `part` or `lost` came before."""
+        events = self._take_due(now)
+        self._timeout = timeout
+        self._matching = matching
+        if schedule != self._schedule:
+            self._schedule = schedule
+            self._slack = min(schedule.interval / 2, LONGEST_SLACK)
+            self._slot = schedule.slot_after(now)
+            self.next_due = schedule.due(self._slot)
         return events
 
     def poll(self, now: float) -> tuple[list[HeartbeatEvent], Order | None]:
@@ -203,9 +224,45 @@ class Heartbeats:
         events = self._expire(earliest)
         proven = self._matching.received(key, arrived, earliest)
         self._deadline = self._matching.next_deadline
+        return events + self.book_found(proven, arrived, here=True)
+
+    def book_found(
+        self, proven: list[Found], arrived: float, *, here: bool
+    ) -> list[HeartbeatEvent]:
+        """Book what an echo proves that arrived at `arrived`, `here` on the connection in use."""
         if all(found.outcome is not Outcome.UNSOLICITED for found in proven):
             self.last_echo = arrived
-        return events + [self._book(found) for found in proven]
+        if here and any(found.outcome is Outcome.ECHOED for found in proven):
+            self._missed_here = 0
+            self._echoed_here = True
+        return [self._book(found) for found in proven]
+
+    def book_missed(self, count: int, deadline: float, *, here: bool) -> list[HeartbeatEvent]:
+        """Book heartbeats that reached their deadline, `here` on the connection in use."""
+        events: list[HeartbeatEvent] = []
+        self.books.missed += count
+        self.books.in_flight -= count
+        for _ in range(count):
+            self.consecutive_missed += 1
+            self._missed_here += here
+            on_connection = self._missed_here if here else 0
+            events.append(Missed(self.mode, deadline, self.consecutive_missed, on_connection))
+        return events
+
+    def book_aborted(self, count: int, now: float) -> list[HeartbeatEvent]:
+        """Book heartbeats whose connection ended before they were settled."""
+        if not count:
+            return []
+        self.books.aborted += count
+        self.books.in_flight -= count
+        return [Aborted(self.mode, now, count)]
+
+    def _leave(self) -> None:
+        """Remember of a connection what the next one's greeting is worth."""
+        if self._echoed_here or self._missed_here:
+            self._greeting_counts = self._echoed_here
+        self._missed_here = 0
+        self._echoed_here = False
 
     def _must_wait(self) -> bool:
         """Whether the heartbeat in flight forbids another one."""
@@ -216,14 +273,7 @@ class Heartbeats:
         while (deadline := self._deadline) <= now:
             missed = self._matching.expire(deadline)
             self._deadline = self._matching.next_deadline
-            self.books.missed += missed
-            self.books.in_flight -= missed
-            for _ in range(missed):
-                self.consecutive_missed += 1
-                self._missed_here += 1
-                events.append(
-                    Missed(self.mode, deadline, self.consecutive_missed, self._missed_here)
-                )
+            events += self.book_missed(missed, deadline, here=True)
         return events
 
     def _take_due(self, now: float) -> list[HeartbeatEvent]:
@@ -271,6 +321,4 @@ class Heartbeats:
         self.books.echoed += 1
         self.books.in_flight -= 1
         self.consecutive_missed = 0
-        self._missed_here = 0
-        self._echoed_here = True
         return Echoed(self.mode, found.arrived, found.rtt)

@@ -1,6 +1,10 @@
 """The life of a probe as a table: its states, its signals, and every allowed step.
 
 IDLE -> WAITING <-> DIALING -> OPENING -> READY -> WAITING ...   and STOPPED from anywhere.
+
+A renewal goes through the same steps beside the connection that is ready, which goes on beating:
+READY -> RENEWING -> OVERLAPPING -> READY. If that one is lost meanwhile, the attempt that is under
+way is an ordinary one from then on.
 """
 
 from __future__ import annotations
@@ -16,11 +20,16 @@ class State(StrEnum):
     DIALING = "dialing"
     OPENING = "opening"
     READY = "ready"
+    RENEWING = "renewing"
+    OVERLAPPING = "overlapping"
     STOPPED = "stopped"
 
 
 class Signal(StrEnum):
-    """What can happen to a probe."""
+    """What can happen to a probe.
+
+    DIAL, OPENED, READY and FAILED tell of the attempt under way, LOST of the connection in use.
+    """
 
     WAIT = "wait"
     DIAL = "dial"
@@ -41,12 +50,34 @@ TRANSITIONS: dict[State, dict[Signal, State]] = {
     },
     State.OPENING: {
         Signal.READY: State.READY,
+        Signal.FAILED: State.WAITING,
+        Signal.STOP: State.STOPPED,
+    },
+    State.READY: {
+        Signal.DIAL: State.RENEWING,
         Signal.LOST: State.WAITING,
         Signal.STOP: State.STOPPED,
     },
-    State.READY: {Signal.LOST: State.WAITING, Signal.STOP: State.STOPPED},
+    State.RENEWING: {
+        Signal.OPENED: State.OVERLAPPING,
+        Signal.FAILED: State.READY,
+        Signal.LOST: State.DIALING,
+        Signal.STOP: State.STOPPED,
+    },
+    State.OVERLAPPING: {
+        Signal.READY: State.READY,
+        Signal.FAILED: State.READY,
+        Signal.LOST: State.OPENING,
+        Signal.STOP: State.STOPPED,
+    },
     State.STOPPED: {},
 }
+
+IN_USE = frozenset({State.READY, State.RENEWING, State.OVERLAPPING})
+"""The states in which there is a connection that beats go out on."""
+
+UNDER_WAY = frozenset({State.DIALING, State.OPENING, State.RENEWING, State.OVERLAPPING})
+"""The states in which an attempt has begun and has not come to anything yet."""
 
 
 class IllegalTransitionError(Exception):
@@ -76,4 +107,14 @@ class Lifecycle:
     @property
     def is_open(self) -> bool:
         """Whether the transport is open."""
-        return self.state in (State.OPENING, State.READY)
+        return self.state is State.OPENING or self.in_use
+
+    @property
+    def in_use(self) -> bool:
+        """Whether there is a connection that beats go out on."""
+        return self.state in IN_USE
+
+    @property
+    def under_way(self) -> bool:
+        """Whether an attempt is under way."""
+        return self.state in UNDER_WAY

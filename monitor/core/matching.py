@@ -81,3 +81,7 @@ class Matching(Protocol):
     def lost(self) -> int:
         """Forget the connection; return how many heartbeats were in flight."""
         ...
+
+    def again(self) -> Matching:
+        """Return one for another connection to the same peer; what was learnt of it is kept."""
+        ...

@@ -63,3 +63,7 @@ class Numbered:
         self._flights.clear()
         self._missed.clear()
         return aborted
+
+    def again(self) -> Numbered:
+        """Return one for another connection to the same peer: there is nothing to learn of it."""
+        return Numbered()

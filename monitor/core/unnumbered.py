@@ -148,6 +148,12 @@ class Unnumbered:
             self.lost_track = True
         self._countable = False
 
+    def again(self) -> Unnumbered:
+        """Return one for another connection to the same peer, countable or not as this one is."""
+        other = Unnumbered(self._interval)
+        other._countable = self._countable
+        return other
+
     def _unsettled(self) -> list[_Burst]:
         return [burst for burst in self._bursts if not (burst.missed or burst.proven)]
 

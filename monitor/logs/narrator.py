@@ -21,7 +21,9 @@ from monitor.core.events import (
     Missed,
     Notice,
     Opened,
+    Postponed,
     Ready,
+    Renewed,
     Stopped,
     UpChanged,
     Waiting,
@@ -61,6 +63,10 @@ class Narrator:
         self._budget = LineBudget()
         self._open_end: dict[str, Any] = {}
 
+    def watch(self, endpoint: str) -> None:
+        """Name another endpoint from now on."""
+        self._names["endpoint"] = endpoint
+
     @property
     def _log(self) -> Any:
         """Bound when there is something to say: a bound logger for each probe is a kilobyte."""
@@ -93,6 +99,18 @@ class Narrator:
     def _ready(self, event: Ready) -> None:
         self._write("info", event.at, "ready", seconds=round(event.duration, 4))
 
+    def _renewed(self, event: Renewed) -> None:
+        self._write(
+            "info", event.at, "renewed", because=event.cause, seconds=round(event.duration, 4)
+        )
+
+    def _postponed(self, event: Postponed) -> None:
+        story, self._open_end = self._open_end, {}
+        story["message"] = "renewal failed, the connection in use stays"
+        self._write(
+            "warning", event.at, **story, because=event.cause, retry_in=round(event.delay, 3)
+        )
+
     def _dial_failed(self, event: DialFailed) -> None:
         # A connection that ended before it was usable is one failed connect, not two stories.
         self._open_end = {
@@ -114,6 +132,9 @@ class Narrator:
             story["because"] = event.abort_reason.value
         if event.planned:
             self._write("info", event.at, **story)
+        elif event.spare and event.was_ready:
+            # Nothing follows from it: the probe has another one.
+            self._write("warning", event.at, **story)
         else:
             self._open_end = story
 
@@ -155,6 +176,8 @@ class Narrator:
         DialFailed: _dial_failed,
         Opened: _opened,
         Ready: _ready,
+        Renewed: _renewed,
+        Postponed: _postponed,
         Disconnected: _disconnected,
         Waiting: _waiting,
         UpChanged: _up_changed,

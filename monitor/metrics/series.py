@@ -29,7 +29,9 @@ from monitor.core.events import (
     Notice,
     Opened,
     PathMeasured,
+    Postponed,
     Ready,
+    Renewed,
     Sent,
     Skipped,
     SkipReason,
@@ -259,20 +261,30 @@ class ProbeSeries:
         availability: Availability,
         detail: Detail = FULL,
     ) -> None:
+        self._traffic = traffic
+        self._availability = availability
+        self._detail = detail
+        self._life = _Life()
+        self._beats: dict[Mode, _Beats] = {}
+        self._connection = ("", "", "")
+        self.become(identity)
+
+    def become(self, identity: ProbeIdentity) -> None:
+        """Be shown under another identity: every value goes on, under the new labels.
+
+        A mode that is new begins at 0, one that is gone takes its values with it.
+
+        Raises:
+            ValueError: a label from the config has no valid name or one that is ours.
+        """
         for label in identity.labels:
             if label in families.RESERVED_LABELS or not LABEL_NAME.fullmatch(label):
                 raise ValueError(f"probe {identity.name}: {label!r} cannot be a label")
         self._identity = identity
-        self._traffic = traffic
-        self._availability = availability
-        self._close_codes = detail.close_codes
-        self._life = _Life()
-        self._beats = {
-            mode: _Beats(facts, detail.rtt_buckets) for mode, facts in identity.modes.items()
-        }
+        self._beats = {mode: self._beats_of(mode, facts) for mode, facts in identity.modes.items()}
         base = {**identity.labels, "probe": identity.name}
-        self.lines = gather(detail.shown, self._children(), base)
-        self._describe("", "", "")
+        self.lines = gather(self._detail.shown, self._children(), base)
+        self._describe()
 
     def __call__(self, event: Event) -> None:
         """Take in one event."""
@@ -299,12 +311,18 @@ class ProbeSeries:
         for mode, beats in self._beats.items():
             yield from beats.children(mode)
 
-    def _describe(self, address: str, tls_version: str, timestamping: str) -> None:
+    def _beats_of(self, mode: Mode, facts: BeatFacts) -> _Beats:
+        beats = self._beats.get(mode)
+        if beats is None:
+            return _Beats(facts, self._detail.rtt_buckets)
+        beats.facts = facts
+        return beats
+
+    def _describe(self) -> None:
         identity = self._identity
         info = self.lines[families.INFO]
         info.clear()
-        labels = (identity.protocol, identity.endpoint, address, tls_version, timestamping)
-        info.add(labels, Cell(1))
+        info.add((identity.protocol, identity.endpoint, *self._connection), Cell(1))
 
     def _ignore(self, event: Event) -> None:
         """Take in an event that no family shows."""
@@ -355,18 +373,20 @@ class ProbeSeries:
         self._life.connected.value = 1
         self._life.opened_at = event.at
         self._life.saw_certificate(event.certificate_not_after)
-        self._describe(event.address, event.tls_version, event.timestamping)
+        self._connection = (event.address, event.tls_version, event.timestamping)
+        self._describe()
 
-    def _ready(self, event: Ready) -> None:
+    def _ready(self, event: Ready | Renewed) -> None:
         self._life.connect_duration.observe(event.duration)
         self._life.took(event.phases)
         for mode, row in event.rows.items():
             self._beats[mode].consecutive_missed.value = row
 
     def _disconnected(self, event: Disconnected) -> None:
-        self._life.closed()
+        if not event.spare:
+            self._life.closed()
         self._life.lifetime.observe(event.lifetime)
-        end = (event.initiator, close_code_label(event.code, self._close_codes))
+        end = (event.initiator, close_code_label(event.code, self._detail.close_codes))
         cell = self._life.disconnects.get(end)
         if cell is None:
             cell = self._life.disconnects[end] = Cell()
@@ -399,6 +419,8 @@ class ProbeSeries:
         DialFailed: _dial_failed,
         Opened: _opened,
         Ready: _ready,
+        Renewed: _ready,
+        Postponed: _ignore,
         Disconnected: _disconnected,
         Waiting: _ignore,
         UpChanged: _up_changed,

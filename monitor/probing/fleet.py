@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from monitor.config import ProbeConfig
 from monitor.core.availability import Availability
 from monitor.core.events import AbortReason, Crashed, Mode
+from monitor.core.schedule import Schedule
 from monitor.core.traffic import Traffic
 from monitor.net.dial import Dialer
 from monitor.probing import plans
@@ -30,9 +31,10 @@ PATH_INTERVAL = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Who follows one probe: takes its events, and may be told that it is gone."""
+    """Who follows one probe: takes its events, and is told when it changes or is gone."""
 
     sink: Sink
+    change: Callable[[ProbeConfig], None]
     forget: Callable[[], None]
 
 
@@ -45,7 +47,7 @@ class _Member:
     probe: Probe
     observer: Observer
     task: asyncio.Task[None]
-    unsubscribe: list[Callable[[], None]] = field(default_factory=list)
+    subscriptions: dict[Schedule, Callable[[], None]] = field(default_factory=dict)
 
 
 class Fleet:
@@ -65,19 +67,27 @@ class Fleet:
         return {name: member.probe for name, member in self._members.items()}
 
     async def apply(self, configs: Iterable[ProbeConfig]) -> None:
-        """Run these probes and no others; those that did not change are not touched."""
+        """Run these probes and no others; those that did not change are not touched.
+
+        A changed one is renewed: it goes on as it is until its new connection is usable.
+        """
         wanted = {config.name: config for config in configs}
-        ended = [
-            name
-            for name, member in self._members.items()
-            if wanted.get(name) != member.probe.config
-        ]
-        await self._end(ended, NORMAL_CLOSURE, AbortReason.REMOVED)
+        gone = [name for name in self._members if name not in wanted]
+        await self._end(gone, NORMAL_CLOSURE, AbortReason.REMOVED)
         for name, config in wanted.items():
-            if name not in self._members:
-                self._add(config)
+            if self._apply(self._members.get(name), config):
                 # A new probe takes up to a millisecond to set up, and others are beating.
                 await asyncio.sleep(0)
+
+    def _apply(self, member: _Member | None, config: ProbeConfig) -> bool:
+        """Add or change a probe, as needed; return whether it was."""
+        if member is None:
+            self._add(config)
+        elif member.probe.config != config:
+            member.probe.change(config)
+        else:
+            return False
+        return True
 
     async def stop(self) -> None:
         """End every probe with close code 1001 (going away)."""
@@ -100,11 +110,25 @@ class Fleet:
             sink=observer.sink,
             traffic=traffic,
             availability=availability,
+            adopted=self._changed,
         )
         task = asyncio.create_task(_keep_running(probe, observer.sink), name=f"probe {config.name}")
+        self._members[config.name] = member = _Member(probe, observer, task)
+        self._subscribe(member, config)
+
+    def _subscribe(self, member: _Member, config: ProbeConfig) -> None:
+        """Have a probe beat as its config says; a schedule that stays is not interrupted."""
         schedules = {plans.make_schedule(config, Mode(mode)) for mode in config.modes}
-        unsubscribe = [self._beats.subscribe(schedule, probe.beat) for schedule in schedules]
-        self._members[config.name] = _Member(probe, observer, task, unsubscribe)
+        for schedule in member.subscriptions.keys() - schedules:
+            member.subscriptions.pop(schedule)()
+        for schedule in schedules - member.subscriptions.keys():
+            member.subscriptions[schedule] = self._beats.subscribe(schedule, member.probe.beat)
+
+    def _changed(self, config: ProbeConfig) -> None:
+        """Let a probe's changed config apply to its beats and to whoever follows it."""
+        member = self._members[config.name]
+        self._subscribe(member, config)
+        member.observer.change(config)
 
     async def _end(self, names: Iterable[str], code: int, reason: AbortReason) -> None:
         members = [self._members[name] for name in names]
@@ -113,7 +137,7 @@ class Fleet:
                 member.task.cancel()
         await asyncio.gather(*(member.task for member in members), return_exceptions=True)
         for member in members:
-            for unsubscribe in member.unsubscribe:
+            for unsubscribe in member.subscriptions.values():
                 unsubscribe()
             member.probe.retire()
             member.observer.forget()

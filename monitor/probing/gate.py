@@ -32,8 +32,23 @@ class Gate:
         self._limits = limits
         self._places = asyncio.Semaphore(limits.concurrent)
         self._retry_places = asyncio.Semaphore(max(limits.concurrent // 2, 1))
+        self._renewal_places = asyncio.Semaphore(max(limits.concurrent // 4, 1))
         self._overall = Budget(per_second=limits.per_second, burst=max(round(limits.per_second), 1))
         self._sellers: dict[str, Budget] = {}
+        self._renewals: dict[str, asyncio.Lock] = {}
+
+    @asynccontextmanager
+    async def without_hurry(self, seller: str | None) -> AsyncIterator[None]:
+        """Hold one of few places for renewals, one for each seller.
+
+        To be entered before anything else is asked for. Turns are given in the order in which they
+        are asked for, so those who have no connection wait behind few who have one.
+        """
+        async with AsyncExitStack() as stack:
+            if seller is not None:
+                await stack.enter_async_context(self._renewals.setdefault(seller, asyncio.Lock()))
+            await stack.enter_async_context(self._renewal_places)
+            yield
 
     @asynccontextmanager
     async def admit(self, *, retry: bool) -> AsyncIterator[None]:

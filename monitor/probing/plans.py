@@ -12,6 +12,7 @@ from monitor.core.backoff import BackoffPolicy
 from monitor.core.events import Mode
 from monitor.core.failures import Phase
 from monitor.core.heartbeats import Heartbeats
+from monitor.core.matching import Matching
 from monitor.core.numbered import Numbered
 from monitor.core.schedule import Schedule, stable_phase
 from monitor.core.unnumbered import Unnumbered
@@ -25,6 +26,9 @@ from monitor.net.tls import TlsPlan
 from monitor.probing.beats import slots_in
 
 FAMILIES = {"any": socket.AF_UNSPEC, "4": socket.AF_INET, "6": socket.AF_INET6}
+AGE_SPREAD = 0.2
+"""The share of `max_connection_age` over which renewals are spread."""
+
 DEFAULT_PORTS = {"ws": 80, "wss": 443}
 
 
@@ -40,20 +44,35 @@ def make_schedule(config: ProbeConfig, mode: Mode) -> Schedule:
     return Schedule(interval, stable_phase(digest, interval, slots_in(interval)))
 
 
+def make_beat(config: ProbeConfig, mode: Mode) -> tuple[Schedule, float, Matching]:
+    """One mode's schedule, its time-out in seconds, and a fresh matching for its echoes."""
+    beat = config.modes[mode.value]
+    matching = Numbered() if config.carries_id(mode.value) else Unnumbered(beat.interval)
+    return make_schedule(config, mode), beat.timeout, matching
+
+
 def make_heartbeats(config: ProbeConfig, now: float) -> dict[Mode, Heartbeats]:
     """Empty books for each mode in which a probe beats."""
-    made = {}
-    for name, beat in config.modes.items():
-        mode = Mode(name)
-        numbered = config.carries_id(name)
-        matching = Numbered() if numbered else Unnumbered(beat.interval)
-        made[mode] = Heartbeats(mode, make_schedule(config, mode), beat.timeout, matching, now)
-    return made
+    modes = [Mode(mode) for mode in config.modes]
+    return {mode: Heartbeats(mode, *make_beat(config, mode), now) for mode in modes}
 
 
 def make_backoff_policy(config: ProbeConfig) -> BackoffPolicy:
     """How long a probe waits between connects."""
     return BackoffPolicy(config.reconnect.base, config.reconnect.max, config.reconnect.stable_after)
+
+
+def renewal_age(config: ProbeConfig) -> float | None:
+    """Seconds after which a connection is renewed; None for never.
+
+    Between four fifths of the limit and the limit, always the same for the same name, so that
+    connections that were made together are not renewed together.
+    """
+    if config.max_connection_age is None:
+        return None
+    digest = hashlib.sha256(f"{config.name}/max_connection_age".encode()).digest()
+    share = int.from_bytes(digest[:8]) / 2**64
+    return config.max_connection_age * (1 - AGE_SPREAD * share)
 
 
 def ticket_seller(config: ProbeConfig) -> str | None:

@@ -3,6 +3,9 @@
 The probe's task dials, waits and tidies up. Everything else happens where it arises: a beat when
 it is due, a frame when it is parsed, a time-out when its timer fires (`pulse`). What comes of it
 is handed to the sink as events, in order.
+
+A connection is made beside the one in use when that one is to be renewed. Beats move over once the
+new one is usable, and what is in flight on the old one settles there before it is closed.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from monitor.config import ProbeConfig, SecretUnavailable
@@ -19,18 +23,15 @@ from monitor.core.events import (
     AbortReason,
     DialFailed,
     Dialing,
-    Disconnected,
     Echoed,
     Event,
     HeartbeatEvent,
     Indistinct,
-    Initiator,
     Missed,
     Mode,
-    Notice,
-    Opened,
-    PathMeasured,
+    Postponed,
     Ready,
+    Renewed,
     Stopped,
     UpChanged,
     Waiting,
@@ -39,20 +40,23 @@ from monitor.core.failures import FailureReason, Phase
 from monitor.core.heartbeats import Heartbeats
 from monitor.core.lifecycle import Lifecycle, Signal, State
 from monitor.core.traffic import Traffic
-from monitor.dialects.dialect import Dialect, Echo, Meaning, Remark, Usable
-from monitor.net.connection import Arrival, Connection, Ending
-from monitor.net.deadlines import deadline
-from monitor.net.dial import Dialer, Dialled, DialPlan
-from monitor.net.dial_errors import DialError, timed_out
+from monitor.net.dial import Dialer, DialPlan
+from monitor.net.dial_errors import DialError
 from monitor.probing import plans
 from monitor.probing.alarms import Alarms
+from monitor.probing.farewell import Farewell
 from monitor.probing.gate import Gate
 from monitor.probing.pulse import Pulse
+from monitor.probing.session import Attempt, Session
+from monitor.probing.wish import Wish
 
 Sink = Callable[[Event], None]
 
 NORMAL_CLOSURE = 1000
-POLICY_VIOLATION = 1008
+
+CONNECT = "connect"
+CHANGED = "the config changed"
+AGED = "max_connection_age"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,11 @@ class Probe:
         sink: takes every event; must not raise.
         traffic: counts what arrives.
         availability: keeps the downtime.
+        adopted: hears of each changed config when it begins to apply.
         chance: a random number in [0, 1) at each call; spreads reconnects.
+
+    Attributes:
+        config: what is wanted; a connection that is being replaced may still follow an older one.
     """
 
     def __init__(  # noqa: PLR0913 - the composition root hands in each part by name
@@ -87,27 +95,32 @@ class Probe:
         sink: Sink,
         traffic: Traffic,
         availability: Availability,
+        adopted: Callable[[ProbeConfig], None],
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self.config = config
+        self.config = self._in_force = config
         self._loop = asyncio.get_running_loop()
         self._dialer = dialer
         self._gate = gate
         self._sink = sink
         self._traffic = traffic
         self._availability = availability
+        self._adopted = adopted
         self._chance = chance
         self._lifecycle = Lifecycle(self._loop.time())
         self._backoff = Backoff(plans.make_backoff_policy(config))
+        self._renewals = Backoff(plans.make_backoff_policy(config))
         books = plans.make_heartbeats(config, self._loop.time())
         self._pulse = Pulse(books, self._follow, self.beat, alarms)
-        self._dialect: Dialect = plans.make_dialect(config)
-        self._connection: Connection | None = None
-        self._usable: asyncio.Future[None] = self._loop.create_future()
+        self._wish = Wish()
+        self._cause = CONNECT
+        self._making: asyncio.Task[Session] | None = None
+        self._session: Session | None = None
+        self._next: Session | None = None
+        self._former: Session | None = None
+        self._settling: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self._attempts = 0
-        self._dialled_at = self._opened_at = self._loop.time()
-        self._retransmits = 0
-        self._abort_reason: AbortReason | None = None
         self._ordered: _Ordered | None = None
         self._bug: Exception | None = None
 
@@ -127,19 +140,22 @@ class Probe:
         return self._pulse.heartbeats
 
     async def run(self) -> None:
-        """Connect, watch, reconnect, until `stop`. Raises only what is a bug of ours."""
+        """Connect, watch, renew, reconnect, until `stop`. Raises only what is a bug of ours."""
         if self._lifecycle.state is State.IDLE:
             self._lifecycle.take(Signal.WAIT, self._loop.time())
         try:
+            self._wish.now(CONNECT)
             while self._ordered is None:
-                delay = await self._connect_once()
-                if self._bug is not None:
-                    raise self._bug
-                if self._ordered is None:
-                    await asyncio.sleep(delay)
+                await self._go_on()
+            await self._all_closed()
         finally:
             self._bug = None
-            self._clear_up()
+            await self._clear_up()
+
+    def change(self, config: ProbeConfig) -> None:
+        """Watch as another config says: from the next connection on, which is made at once."""
+        self.config = config
+        self._wish.now(CHANGED)
 
     def stop(self, code: int, reason: AbortReason) -> bool:
         """End the probe. If it is connected, say goodbye with `code`: `run` returns soon after.
@@ -147,15 +163,16 @@ class Probe:
         Returns whether it is; otherwise there is nothing to wait for and the task can be cancelled.
         """
         self._ordered = _Ordered(code, reason)
-        if self._connection is None:
-            return False
-        self._end_connection(reason, code)
-        return True
+        self._wish.now(CONNECT)
+        for session in self._sessions():
+            session.close(reason, code)
+        return bool(self._sessions())
 
     def retire(self) -> None:
         """Book the end of a stopped probe; nothing of it happens any more."""
         now = self._loop.time()
         self._pulse.stop()
+        self._wish.cancel()
         self._lifecycle.take(Signal.STOP, now)
         self._availability.stop(now)
         self._sink(Stopped(now))
@@ -169,43 +186,19 @@ class Probe:
 
     def measure_path(self) -> None:
         """Report the kernel's view of the path, if there is one."""
-        info = self._connection.tcp_info() if self._connection is not None else None
-        if info is not None:
-            new = max(info.retransmits - self._retransmits, 0)
-            self._retransmits = info.retransmits
-            self._sink(PathMeasured(self._loop.time(), info.rtt, new))
+        measured = self._session.measure_path() if self._session is not None else None
+        if measured is not None:
+            self._sink(measured)
 
-    def message(self, data: bytes, *, text: bool, arrival: Arrival) -> None:
-        """Take a message of the peer."""
-        try:
-            self._take(self._dialect.read(data, text=text), arrival)
-        except Exception as error:  # noqa: BLE001 - a bug here must cost this probe alone
-            self._broke(error)
-
-    def pong(self, payload: bytes, arrival: Arrival) -> None:
-        """Take a pong of the peer."""
-        try:
-            self._pulse.pong(payload, arrival)
-        except Exception as error:  # noqa: BLE001 - a bug here must cost this probe alone
-            self._broke(error)
-
-    def flooded(self) -> None:
-        """End a connection that brings more than it may: it would cost the other probes."""
-        self._end_connection(AbortReason.FLOODED, POLICY_VIOLATION, "too many messages in a second")
-
-    def _take(self, meaning: Meaning, arrival: Arrival) -> None:
-        if isinstance(meaning, Echo):
-            self._pulse.echo(meaning.key, arrival)
-        elif isinstance(meaning, Usable):
-            if not self._usable.done():
-                self._usable.set_result(None)
-        elif isinstance(meaning, Remark):
-            self._sink(Notice(arrival.at, meaning.name))
+    def _sessions(self) -> list[Session]:
+        """Return the connections that are open: seldom more than one."""
+        return [one for one in (self._session, self._next, self._former) if one is not None]
 
     def _broke(self, error: Exception) -> None:
         """Keep a bug for the task to die of, so that the probe is restarted alone."""
         self._bug = error
-        self._give_up(AbortReason.CRASHED, "a bug in the monitor")
+        for session in self._sessions():
+            session.give_up(AbortReason.CRASHED, "a bug in the monitor")
 
     # What follows from a heartbeat's outcome.
 
@@ -214,17 +207,21 @@ class Probe:
             self._sink(event)
             if isinstance(event, Missed):
                 self._judge(f"{event.consecutive} {event.mode} heartbeats missed in a row")
-                if event.on_connection >= self.config.missed_threshold:
+                if event.on_connection >= self._in_force.missed_threshold:
                     self._give_up(AbortReason.MISSED, "too many heartbeats missed in a row")
             elif isinstance(event, Echoed) and not self._availability.up:
                 self._judge("echoed again")
-            elif isinstance(event, Indistinct):
-                self._end_connection(AbortReason.AMBIGUOUS, NORMAL_CLOSURE)
+            elif isinstance(event, Indistinct) and self._session is not None:
+                self._session.close(AbortReason.AMBIGUOUS, NORMAL_CLOSURE)
+
+    def _give_up(self, reason: AbortReason, detail: str) -> None:
+        if self._session is not None:
+            self._session.give_up(reason, detail)
 
     def _judge(self, cause: str) -> None:
         """Work out whether the target is up, and say so when that changed."""
-        up = self._lifecycle.state is State.READY and all(
-            heartbeats.consecutive_missed < self.config.missed_threshold
+        up = self._lifecycle.in_use and all(
+            heartbeats.consecutive_missed < self._in_force.missed_threshold
             for heartbeats in self.heartbeats.values()
         )
         now = self._loop.time()
@@ -232,144 +229,138 @@ class Probe:
         if self._ordered is None and self._availability.update(up=up, now=now):
             self._sink(UpChanged(now, up, cause))
 
-    def _give_up(self, reason: AbortReason, detail: str) -> None:
-        """Drop a dead path at once."""
-        if self._connection is not None and self._connection.usable:
-            self._abort_reason = reason
-            self._connection.give_up(detail)
+    # What the task does: one thing after another.
 
-    def _end_connection(self, reason: AbortReason, code: int, detail: str = "") -> None:
-        """End a live path with a closing handshake."""
-        if self._connection is not None and self._connection.usable:
-            self._abort_reason = reason
-            self._connection.begin_close(code, detail)
+    async def _go_on(self) -> None:
+        """Wait until something is to be done, and do it."""
+        ended = self._session.connection.ended if self._session is not None else None
+        waits = [one for one in (self._wish.made, self._making, ended) if one is not None]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if self._session is not None and not self._session.connection.usable:
+            self._lost(self._session)
+        if self._bug is not None:
+            raise self._bug
+        if self._making is not None and self._making.done():
+            self._made(self._making)
+        if self._wish.made.done() and self._ordered is None:
+            await self._begin()
 
-    # One connection, from dial to end.
+    async def _begin(self) -> None:
+        """Begin an attempt; one that is under way is out of date."""
+        cause = self._wish.take()
+        await self._abandon()
+        if self._session is None:
+            self._adopt(self.config)
+        elif cause == CHANGED and self.config == self._in_force:
+            self._mind_age(self._session)
+            return
+        self._cause = cause
+        self._making = asyncio.create_task(self._make(), name=f"connect {self.config.name}")
 
-    async def _connect_once(self) -> float:
-        """Make one attempt and see it through; return the seconds to wait before the next."""
+    async def _make(self) -> Session:
+        """Make a connection that is usable.
+
+        Raises:
+            DialError: it cannot be made, or is not usable.
+        """
         try:
-            dialled = await self._dial()
-            await self._open(dialled)
-        except DialError as error:
-            return await self._dial_failed(error)
-        return await self._watch(dialled)
+            await self._settled()
+            self._next = session = await self._dial(self.config)
+            self._lifecycle.take(Signal.OPENED, session.opened_at)
+            if self._session is None:
+                session.hearer = self._pulse
+                self._announce(session)
+            await session.open()
+        except BaseException as error:
+            self._unmake(bug=not isinstance(error, DialError | asyncio.CancelledError))
+            raise
+        return session
 
-    async def _dial(self) -> Dialled:
-        seller = plans.ticket_seller(self.config)
-        if seller is not None:
-            await self._gate.ticket_turn(seller)
-        async with self._gate.admit(retry=self._backoff.failures > 0):
-            now = self._dialled_at = self._loop.time()
+    async def _settled(self) -> None:
+        """Wait for what must be over before another connection is made.
+
+        What is closed already frees its place at the peer; and beside the one in use there is one
+        other connection at most.
+        """
+        waits = set(self._closing)
+        if self._settling is not None and self._session is not None:
+            waits.add(self._settling)
+        if waits:
+            await asyncio.wait(waits)
+
+    async def _dial(self, config: ProbeConfig) -> Session:
+        seller = plans.ticket_seller(config)
+        async with AsyncExitStack() as turn:
+            if self._session is not None:
+                await turn.enter_async_context(self._gate.without_hurry(seller))
+            if seller is not None:
+                await self._gate.ticket_turn(seller)
+            await turn.enter_async_context(self._gate.admit(retry=self._backoff.failures > 0))
+            now = self._loop.time()
+            attempt = Attempt(config, plans.make_dialect(config), now)
             self._attempts += 1
             self._lifecycle.take(Signal.DIAL, now)
             self._availability.begin(now)
             self._sink(Dialing(now, self._attempts))
             try:
-                return await self._dialer.dial(self._plan(), self._traffic)
+                dialled = await self._dialer.dial(_plan(config), self._traffic)
             except DialError as error:
                 if seller is not None and error.reason is FailureReason.TICKET:
                     self._gate.close_seller(seller, error.retry_after)
                 raise
+            return Session(attempt, dialled, notice=self._sink, broke=self._broke)
 
-    def _plan(self) -> DialPlan:
-        try:
-            return plans.make_dial_plan(self.config)
-        except SecretUnavailable as error:
-            raise DialError(FailureReason.LOCAL, Phase.DNS, str(error)) from None
-
-    async def _open(self, dialled: Dialled) -> None:
-        """Take over an open connection and have the dialect's opening conversation.
-
-        Raises:
-            DialError: the connection did not become usable.
-        """
-        now = self._opened_at = self._loop.time()
-        self._lifecycle.take(Signal.OPENED, now)
-        self._connection = connection = dialled.connection
-        self._dialect = plans.make_dialect(self.config)
-        self._usable = self._loop.create_future()
-        self._abort_reason = None
-        self._retransmits = 0
-        self._sink(
-            Opened(
-                now,
-                dialled.address,
-                dialled.tls_version,
-                connection.timestamping,
-                dialled.subprotocol,
-                dialled.certificate_not_after,
-            )
-        )
-        connection.deliver_to(self)
-        for frame in self._dialect.opening():
-            connection.send(frame)
-        if not self._dialect.usable_at_once:
-            try:
-                await self._until_usable(connection)
-            except DialError as error:
-                error.phases = dialled.phases
-                raise
-        if self._bug is not None:
-            # It came when there was no connection to end for it.
-            raise self._bug
-        dialled.phases[Phase.READY] = self._loop.time() - now
-
-    async def _until_usable(self, connection: Connection) -> None:
-        seconds = self.config.timeouts.ready
-        try:
-            async with deadline(seconds):
-                await asyncio.wait(
-                    (self._usable, connection.ended), return_when=asyncio.FIRST_COMPLETED
-                )
-        except TimeoutError:
-            self._give_up(AbortReason.NOT_READY, "not ready in time")
-            raise timed_out(Phase.READY, seconds) from None
-        if not self._usable.done():
-            raise self._ended_too_soon(connection.ending())
-
-    def _ended_too_soon(self, ending: Ending) -> DialError:
-        detail = f"closed with {ending.code} before it was usable"
-        return DialError(
-            FailureReason.NOT_READY,
-            Phase.READY,
-            self._with_meaning(detail, ending),
-            close_code=ending.code,
-        )
-
-    async def _watch(self, dialled: Dialled) -> float:
-        """Beat until the connection ends; return the seconds to wait before the next attempt."""
-        ready_at = self._loop.time()
-        self._lifecycle.take(Signal.READY, ready_at)
-        self._pulse.attach(dialled.connection, self._dialect)
-        rows = {mode: beats.consecutive_missed for mode, beats in self.heartbeats.items()}
-        self._sink(Ready(ready_at, ready_at - self._dialled_at, dialled.phases, rows))
-        self._judge("ready")
-        await asyncio.shield(dialled.connection.ended)
-        now = self._loop.time()
-        code = self._lost()
-        delay = self._backoff.after_connection(self._chance(), ready_for=now - ready_at, code=code)
-        self._tell_wait(delay, "disconnected")
-        await self._tear_down()
-        return max(now + delay - self._loop.time(), 0.0)
-
-    async def _dial_failed(self, error: DialError) -> float:
-        if self._connection is None:
+    def _unmake(self, *, bug: bool = False) -> None:
+        """Tidy up after an attempt that came to nothing."""
+        session, self._next = self._next, None
+        if self._lifecycle.under_way:
             self._lifecycle.take(Signal.FAILED, self._loop.time())
-        else:
-            self._lost()
-        # What we ended ourselves, by order or by a bug, is no failure of the target.
-        if self._ordered is None and self._bug is None:
-            self._tell_failure(error)
-        delay = self._delay_after(error)
-        self._tell_wait(delay, error.reason.value)
-        await self._tear_down()
-        return delay
+        if session is None:
+            return
+        if bug:
+            session.give_up(AbortReason.CRASHED, "a bug in the monitor")
+        order = self._ordered or _Ordered(NORMAL_CLOSURE, AbortReason.RENEWED)
+        session.close(order.reason, order.code)
+        self._end(session, was_ready=False, spare=self._session is not None)
 
-    def _tell_failure(self, error: DialError) -> None:
+    async def _abandon(self) -> None:
+        """Let go of the attempt that is under way, if there is one."""
+        making, self._making = self._making, None
+        if making is None:
+            return
+        making.cancel()
+        await asyncio.wait((making,))
+        if not making.cancelled():
+            # Whatever it is, it is out of date.
+            making.exception()
+        if self._next is not None:
+            # It was made in the meantime.
+            self._unmake()
+
+    def _made(self, making: asyncio.Task[Session]) -> None:
+        """See what came of an attempt."""
+        self._making = None
+        if making.cancelled():
+            return
+        try:
+            session = making.result()
+            if self._session is not None and not session.connection.usable:
+                self._unmake()
+                raise session.ended_too_soon()
+        except DialError as error:
+            self._failed(error)
+        else:
+            self._next = None
+            self._move_to(session)
+
+    def _failed(self, error: DialError) -> None:
+        # What we ended ourselves, by order or by a bug, is no failure of the target.
+        if self._ordered is not None:
+            return
+        now = self._loop.time()
         self._sink(
             DialFailed(
-                self._loop.time(),
+                now,
                 error.reason,
                 error.phase,
                 error.detail,
@@ -377,6 +368,12 @@ class Probe:
                 error.certificate_not_after,
             )
         )
+        if self._session is not None:
+            delay = self._renewals.after_failure(self._chance(), retry_after=error.retry_after)
+            self._sink(Postponed(now, delay, self._cause))
+            self._wish.later(delay, self._cause)
+        else:
+            self._wait(self._delay_after(error), error.reason.value)
 
     def _delay_after(self, error: DialError) -> float:
         if error.close_code:
@@ -385,55 +382,140 @@ class Probe:
             )
         return self._backoff.after_failure(self._chance(), retry_after=error.retry_after)
 
-    def _tell_wait(self, delay: float, cause: str) -> None:
+    def _wait(self, delay: float, cause: str) -> None:
+        """Connect again after so many seconds."""
         if self._ordered is None:
             self._sink(Waiting(self._loop.time(), delay, cause))
+            self._wish.later(delay, CONNECT)
 
-    def _lost(self) -> int:
-        """Close the books of the connection that ended; return its close code."""
-        connection = self._connection
-        assert connection is not None  # noqa: S101 - whoever calls has seen it
+    # One connection after another.
+
+    def _move_to(self, session: Session) -> None:
+        """Beat on a connection that has become usable; what the one before it has settles."""
+        former, self._session = self._session, session
+        now = session.ready_at = self._loop.time()
+        self._lifecycle.take(Signal.READY, now)
+        if former is not None:
+            self._say_goodbye(former, [Mode(mode) for mode in session.attempt.config.modes])
+        self._adopt(session.attempt.config)
+        self._announce(session)
+        session.hearer = self._pulse
+        self._pulse.attach(session.connection, session.attempt.dialect)
+        self._tell_ready(session, renewed=former is not None)
+        self._renewals = Backoff(plans.make_backoff_policy(session.attempt.config))
+        if not self._wish.made.done():
+            self._mind_age(session)
+
+    def _tell_ready(self, session: Session, *, renewed: bool) -> None:
+        now = session.ready_at
+        seconds = now - session.attempt.began
+        rows = {mode: beats.consecutive_missed for mode, beats in self.heartbeats.items()}
+        if renewed:
+            self._sink(Renewed(now, self._cause, seconds, session.phases, rows))
+            self._judge("renewed")
+        else:
+            self._sink(Ready(now, seconds, session.phases, rows))
+            self._judge("ready")
+
+    def _mind_age(self, session: Session) -> None:
+        """Renew a connection when it has grown old."""
+        age = plans.renewal_age(session.attempt.config)
+        if age is not None:
+            left = session.opened_at + age - self._loop.time()
+            self._wish.later(max(left, 0.0), AGED)
+
+    def _adopt(self, config: ProbeConfig) -> None:
+        """Let a config apply from now on."""
+        if config == self._in_force:
+            return
+        self._in_force = config
+        self._backoff = Backoff(plans.make_backoff_policy(config))
+        self._pulse.change(config)
+        self._adopted(config)
+
+    def _announce(self, session: Session) -> None:
+        """Tell that the connection is open, unless that was told."""
+        if session.announcement is not None:
+            self._sink(session.announcement)
+            session.announcement = None
+
+    def _lost(self, session: Session) -> None:
+        """See to another connection: the one in use has ended."""
+        under_way = self._lifecycle.under_way
+        self._drop(session)
         now = self._loop.time()
-        was_ready = self._lifecycle.state is State.READY
-        self._pulse.detach()
-        ending = connection.ending()
-        self._lifecycle.take(Signal.LOST, now)
-        self._sink(
-            Disconnected(
-                now,
-                ending.initiator,
-                ending.code,
-                now - self._opened_at,
-                was_ready,
-                self._with_meaning(ending.detail, ending),
-                self._abort_reason,
-                planned=self._ordered is not None,
-            )
+        delay = self._backoff.after_connection(
+            self._chance(),
+            ready_for=now - session.ready_at,
+            code=session.connection.ending().code,
         )
-        self._judge("disconnected")
-        return ending.code
+        if not under_way:
+            if self._making is not None:
+                # It queues among those that are in no hurry.
+                self._making.cancel()
+            self._wait(delay, "disconnected")
+        elif self._ordered is None:
+            self._sink(Waiting(now, 0.0, "disconnected"))
+            if self._next is not None:
+                self._announce(self._next)
 
-    def _with_meaning(self, detail: str, ending: Ending) -> str:
-        """Add what the dialect says of a peer's close code; ours mean what we say they mean."""
-        theirs = ending.initiator is Initiator.REMOTE
-        meaning = self._dialect.closed(ending.code) if theirs else ending.detail
-        return f"{detail}: {meaning}" if meaning and meaning != detail else detail
+    def _drop(self, session: Session) -> None:
+        """Close the books of the connection in use, which has ended."""
+        self._session = None
+        self._pulse.detach()
+        self._lifecycle.take(Signal.LOST, self._loop.time())
+        self._end(session, was_ready=True, spare=False)
 
-    async def _tear_down(self) -> None:
-        connection = self._connection
-        if connection is not None:
-            try:
-                await connection.tear_down()
-            finally:
-                self._connection = None
+    def _say_goodbye(self, session: Session, modes: list[Mode]) -> None:
+        """Let what is in flight on a connection settle, then close it."""
+        farewell = self._pulse.part(modes)
+        session.hearer = farewell
+        if farewell is not None:
+            self._former = session
+            self._settling = asyncio.create_task(self._settle(session, farewell))
 
-    def _clear_up(self) -> None:
+    async def _settle(self, session: Session, farewell: Farewell) -> None:
+        await asyncio.wait(
+            (farewell.settled, session.connection.ended), return_when=asyncio.FIRST_COMPLETED
+        )
+        session.close(AbortReason.RENEWED, NORMAL_CLOSURE)
+        farewell.end()
+        self._former = self._settling = None
+        self._end(session, was_ready=True, spare=True)
+
+    def _end(self, session: Session, *, was_ready: bool, spare: bool) -> None:
+        """Tell the end of a connection, and see its transport gone in due time."""
+        session.hearer = None
+        planned = self._ordered is not None or session.abort_reason is AbortReason.RENEWED
+        self._sink(session.farewell(was_ready=was_ready, planned=planned, spare=spare))
+        if not spare:
+            self._judge("disconnected")
+        closing = asyncio.create_task(session.connection.tear_down())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    async def _all_closed(self) -> None:
+        """See every connection gone, in good order."""
+        await self._abandon()
+        if self._settling is not None:
+            await asyncio.wait((self._settling,))
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    async def _clear_up(self) -> None:
         """Leave nothing open when the task ends, for whatever reason."""
-        if self._connection is not None:
-            self._connection.give_up("the probe's task ended")
-            if self._lifecycle.is_open:
-                self._abort_reason = self._abort_reason or AbortReason.CRASHED
-                self._lost()
-            self._connection = None
-        elif self._lifecycle.state is State.DIALING:
-            self._lifecycle.take(Signal.FAILED, self._loop.time())
+        for session in self._sessions():
+            session.give_up(AbortReason.CRASHED, "the probe's task ended")
+        if self._session is not None:
+            self._drop(self._session)
+        self._wish.cancel()
+        for closing in self._closing:
+            closing.cancel()
+        await self._all_closed()
+
+
+def _plan(config: ProbeConfig) -> DialPlan:
+    try:
+        return plans.make_dial_plan(config)
+    except SecretUnavailable as error:
+        raise DialError(FailureReason.LOCAL, Phase.DNS, str(error)) from None

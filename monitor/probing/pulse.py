@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable
 
-from monitor.core.events import HeartbeatEvent, Mode
+from monitor.config import ProbeConfig
+from monitor.core.events import Mode
 from monitor.core.heartbeats import NEVER, Heartbeats, Order
+from monitor.core.settling import Settling
 from monitor.dialects.control import ping_key, ping_payload
 from monitor.dialects.dialect import Dialect
 from monitor.net.connection import Arrival, Connection
+from monitor.probing import plans
 from monitor.probing.alarms import Alarms
-
-LOOK_AGAIN = 0.002
-"""Seconds until the next look for what should be read before a heartbeat is called missed."""
-
-Publish = Callable[[list[HeartbeatEvent]], None]
+from monitor.probing.farewell import LOOK_AGAIN, Farewell, Publish
 
 
 class Pulse:
@@ -35,7 +34,7 @@ class Pulse:
 
     def __init__(
         self,
-        heartbeats: Mapping[Mode, Heartbeats],
+        heartbeats: dict[Mode, Heartbeats],
         publish: Publish,
         wake: Callable[[float], None],
         alarms: Alarms,
@@ -52,14 +51,43 @@ class Pulse:
         self._timer: asyncio.TimerHandle | None = None
 
     def attach(self, connection: Connection, dialect: Dialect) -> None:
-        """Beat on this connection from now on: it is usable."""
+        """Beat on this connection from now on: it is usable. `part` from the one before it."""
         self._connection = connection
         self._dialect = dialect
         self._nonce = secrets.token_hex(8).encode()
         for heartbeats in self.heartbeats.values():
             # What fell due without a connection is none of this one's affair.
-            self._publish(heartbeats.poll(self._loop.time())[0])
+            self._publish(heartbeats.catch_up(self._loop.time()))
             heartbeats.opened(proven=not dialect.usable_at_once)
+            self._arm(heartbeats)
+
+    def part(self, modes: Collection[Mode]) -> Farewell | None:
+        """Beat no more on the connection in use; return what settles what is in flight there.
+
+        Only these modes go on; the books of others end.
+        """
+        self._drop(self.heartbeats.keys() - modes)
+        if self._connection is None:
+            return None
+        books = {
+            mode: Settling(heartbeats, heartbeats.part())
+            for mode, heartbeats in self.heartbeats.items()
+        }
+        return Farewell(books, self._connection, self._nonce, self._publish)
+
+    def change(self, config: ProbeConfig) -> None:
+        """Beat as this config says. Nothing may be in flight: `part` or `detach` came before."""
+        now = self._loop.time()
+        made = plans.make_heartbeats(config, now)
+        self._drop(self.heartbeats.keys() - made.keys())
+        for mode, heartbeats in self.heartbeats.items():
+            self._publish(heartbeats.change(*plans.make_beat(config, mode), now))
+            made[mode] = heartbeats
+        self.heartbeats = made
+
+    def _drop(self, modes: Iterable[Mode]) -> None:
+        for mode in modes:
+            self._publish(self.heartbeats.pop(mode).lost(self._loop.time()))
 
     def detach(self) -> None:
         """Beat no more: the connection ended. What is in flight is aborted."""

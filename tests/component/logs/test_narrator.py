@@ -1,6 +1,7 @@
 """One line for each change of state, with its reason and what is next; never a flood."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,9 @@ from monitor.core.events import (
     Notice,
     Opened,
     PathMeasured,
+    Postponed,
     Ready,
+    Renewed,
     Sent,
     Skipped,
     SkipReason,
@@ -91,6 +94,44 @@ class TestLines:
             ("info", "ready", {"seconds": 0.1235}),
             ("info", "up", {"cause": "ready"}),
         ]
+
+    def test_a_renewal_tells_what_for_and_what_became_of_the_old_connection(
+        self, tell: Tell
+    ) -> None:
+        end = Disconnected(
+            *(3.0, Initiator.LOCAL, 1000, 60.0, True, "", AbortReason.RENEWED),
+            planned=True,
+            spare=True,
+        )
+        assert tell(Renewed(2.0, "max_connection_age", 0.123456, {}, {}), end) == [
+            ("info", "renewed", {"because": "max_connection_age", "seconds": 0.1235}),
+            (
+                "info",
+                "disconnected",
+                {
+                    "initiator": "local",
+                    "code": 1000,
+                    "detail": "as ordered",
+                    "lifetime": 60.0,
+                    "because": "renewed",
+                },
+            ),
+        ]
+
+    def test_a_renewal_that_failed_tells_why_and_when_it_is_tried_again(self, tell: Tell) -> None:
+        ((level, message, fields),) = tell(REFUSED, Postponed(1.0, 2.34567, "the config changed"))
+        assert (level, message) == ("warning", "renewal failed, the connection in use stays")
+        assert fields == {
+            "reason": "tcp_refused",
+            "phase": "tcp",
+            "detail": "connection refused",
+            "because": "the config changed",
+            "retry_in": 2.346,
+        }
+
+    def test_a_former_connection_that_breaks_is_told_at_once(self, tell: Tell) -> None:
+        ((level, message, _),) = tell(replace(DROPPED, spare=True))
+        assert (level, message) == ("warning", "disconnected")
 
     def test_a_connection_without_tls_says_so(self, tell: Tell) -> None:
         ((_, _, fields),) = tell(Opened(1.0, "127.0.0.1", "", "kernel"))

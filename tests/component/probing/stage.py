@@ -42,6 +42,7 @@ class Record:
     """What one probe told, in order."""
 
     events: list[Event] = field(default_factory=list)
+    changes: list[ProbeConfig] = field(default_factory=list)
     forgotten: bool = False
     _something: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -110,7 +111,7 @@ class Stage:
         def forget() -> None:
             record.forgotten = True
 
-        return Observer(record, forget)
+        return Observer(record, record.changes.append, forget)
 
 
 def echoes(peer: Peer) -> None:

@@ -83,15 +83,22 @@ class TestReload:
         await stage.records["stays"].until(Echoed, stage.records["stays"].count(Echoed) + 3)
         assert len(record.events) == told, "a probe that is gone still beats"
 
-    async def test_a_probe_that_changed_is_replaced(self, serve: Serve, stage: Stage) -> None:
+    async def test_a_probe_that_changed_is_renewed_and_keeps_its_record(
+        self, serve: Serve, stage: Stage
+    ) -> None:
         server = serve(echoes)
-        before = await stage.run(config(TEXT_WITH_ID, server.port))
-        await before.until(Echoed)
-        after = await stage.run(config(f"{TEXT_WITH_ID}, missed_threshold: 7", server.port))
-        assert after is not before
-        assert before.forgotten
-        await after.until(Echoed)
-        assert stage.probe().config.missed_threshold == 7
+        record = await stage.run(config(TEXT_WITH_ID, server.port))
+        await record.until(Echoed)
+        before = stage.probe()
+        changed = config(f"{TEXT_WITH_ID}, missed_threshold: 7", server.port)
+        assert await stage.run(changed) is record
+        await record.until(Disconnected)
+        assert record.changes == [changed]
+        assert stage.probe() is before
+        assert record.story() == [
+            *("Dialing", "Opened", "Ready", "UpChanged"),
+            *("Dialing", "Opened", "Renewed", "Disconnected"),
+        ]
 
     async def test_probes_of_one_name_and_interval_beat_in_the_same_slots_after_a_reload(
         self, serve: Serve, stage: Stage

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from monitor.core.heartbeats import NEVER
 
@@ -102,6 +102,14 @@ class Peer:
         self._last = float("-inf")
         self._asked.clear()
         self._coming.clear()
+
+    def move(self) -> Peer:
+        """Go on with a fresh connection; return the peer on the one so far, with its habits."""
+        former = replace(self, _asked=self._asked, _coming=self._coming)
+        self._asked, self._coming = deque(), deque()
+        self._frames = 0
+        self._last = float("-inf")
+        return former
 
     def next_arrival(self) -> float:
         """When the next echo reaches the shell, as things stand."""

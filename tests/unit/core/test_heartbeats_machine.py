@@ -92,6 +92,16 @@ class AnyDay(RuleBasedStateMachine):
     def disconnect(self) -> None:
         self.world.lose()
 
+    @precondition(lambda self: self.world.is_open)
+    @rule()
+    def renew(self) -> None:
+        self.world.renew()
+
+    @precondition(lambda self: self.world.formers)
+    @rule()
+    def lose_a_former_connection(self) -> None:
+        self.world.drop_former()
+
     @precondition(lambda self: not self.world.is_open)
     @rule()
     def connect(self) -> None:
@@ -109,6 +119,11 @@ class AnyDay(RuleBasedStateMachine):
 
 class AnyDayWithoutIds(AnyDay):
     """Echoes carry no id, and the peer answers each frame at most once."""
+
+    @precondition(lambda self: self.world.is_open)
+    @rule()
+    def change(self) -> None:
+        self.world.renew(changed=True)
 
 
 class AnyDayWithIds(AnyDay):

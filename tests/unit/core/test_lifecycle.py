@@ -15,17 +15,29 @@ LEGAL = {
     (State.DIALING, Signal.FAILED): State.WAITING,
     (State.DIALING, Signal.STOP): State.STOPPED,
     (State.OPENING, Signal.READY): State.READY,
-    (State.OPENING, Signal.LOST): State.WAITING,
+    (State.OPENING, Signal.FAILED): State.WAITING,
     (State.OPENING, Signal.STOP): State.STOPPED,
+    (State.READY, Signal.DIAL): State.RENEWING,
     (State.READY, Signal.LOST): State.WAITING,
     (State.READY, Signal.STOP): State.STOPPED,
+    (State.RENEWING, Signal.OPENED): State.OVERLAPPING,
+    (State.RENEWING, Signal.FAILED): State.READY,
+    (State.RENEWING, Signal.LOST): State.DIALING,
+    (State.RENEWING, Signal.STOP): State.STOPPED,
+    (State.OVERLAPPING, Signal.READY): State.READY,
+    (State.OVERLAPPING, Signal.FAILED): State.READY,
+    (State.OVERLAPPING, Signal.LOST): State.OPENING,
+    (State.OVERLAPPING, Signal.STOP): State.STOPPED,
 }
+READY = [Signal.WAIT, Signal.DIAL, Signal.OPENED, Signal.READY]
 PATHS = {
     State.IDLE: [],
     State.WAITING: [Signal.WAIT],
     State.DIALING: [Signal.WAIT, Signal.DIAL],
     State.OPENING: [Signal.WAIT, Signal.DIAL, Signal.OPENED],
-    State.READY: [Signal.WAIT, Signal.DIAL, Signal.OPENED, Signal.READY],
+    State.READY: READY,
+    State.RENEWING: [*READY, Signal.DIAL],
+    State.OVERLAPPING: [*READY, Signal.DIAL, Signal.OPENED],
     State.STOPPED: [Signal.STOP],
 }
 ILLEGAL = [pair for pair in itertools.product(State, Signal) if pair not in LEGAL]
@@ -66,5 +78,11 @@ class TestLifecycle:
         assert sum(len(row) for row in TRANSITIONS.values()) == len(LEGAL)
 
     @pytest.mark.parametrize("state", State)
-    def test_the_transport_is_open_while_opening_and_while_ready(self, state: State) -> None:
-        assert lifecycle_in(state).is_open == (state in {State.OPENING, State.READY})
+    def test_which_states_have_a_connection_and_which_an_attempt(self, state: State) -> None:
+        lifecycle = lifecycle_in(state)
+        in_use = {State.READY, State.RENEWING, State.OVERLAPPING}
+        assert lifecycle.in_use == (state in in_use)
+        assert lifecycle.is_open == (state in {State.OPENING, *in_use})
+        assert lifecycle.under_way == (
+            state in {State.DIALING, State.OPENING, State.RENEWING, State.OVERLAPPING}
+        )

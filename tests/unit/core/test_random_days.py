@@ -49,7 +49,7 @@ def let_something_happen(world: World, chance: random.Random) -> None:
     """Let time pass in one way or another, or the peer change its ways."""
     peer = world.peer
     seconds = world.interval * chance.choice((0.1, 0.5, 1.0, 3.0, 8.0)) * chance.random()
-    match chance.randrange(10):
+    match chance.randrange(11):
         case 0 | 1 | 2:
             world.run(seconds)
         case 3 | 4:
@@ -62,8 +62,18 @@ def let_something_happen(world: World, chance: random.Random) -> None:
             peer.frozen = True
         case 8:
             peer.thaw(world.now)
-        case _ if chance.random() < 0.3:
-            (world.lose if world.is_open else world.open)()
+        case _ if chance.random() < 0.5:
+            let_connections_change(world, chance)
+
+
+def let_connections_change(world: World, chance: random.Random) -> None:
+    """Connect, disconnect or renew."""
+    if not world.is_open:
+        world.open()
+    elif chance.random() < 0.5:
+        world.lose()
+    else:
+        world.renew()
 
 
 def live(seed: int, *, numbered: bool, twice: bool) -> World:

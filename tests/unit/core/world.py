@@ -8,9 +8,10 @@ that really answers it.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 from monitor.core.events import (
     Aborted,
@@ -28,21 +29,53 @@ from monitor.core.heartbeats import Heartbeats, Order
 from monitor.core.matching import Matching
 from monitor.core.numbered import LATE_MEMORY, Numbered
 from monitor.core.schedule import Schedule
+from monitor.core.settling import Settling
 from monitor.core.unnumbered import BURST_LIMIT, BURST_MEMORY, Unnumbered
 from tests.unit.core.peer import Beat, Echo, Peer
 
 
+class Core:
+    """The books of one mode, and what settles on the connections that beats have moved from."""
+
+    def __init__(self, heartbeats: Heartbeats) -> None:
+        self.heartbeats = heartbeats
+        self.settlings: list[Settling] = []
+
+    def part(self) -> None:
+        """Let beats move to another connection."""
+        self.settlings.append(Settling(self.heartbeats, self.heartbeats.part()))
+
+    def change(
+        self, schedule: Schedule, timeout: float, new_matching: Callable[[], Matching], now: float
+    ) -> list[HeartbeatEvent]:
+        """Beat by another config."""
+        return self.heartbeats.change(schedule, timeout, new_matching(), now)
+
+    def find(self, former: int | None, name: str) -> Callable[..., Any]:
+        """Return a method, of one of the former connections or of the books."""
+        if former is not None:
+            return cast("Callable[..., Any]", getattr(self.settlings[former], name))
+        own = {"part": self.part, "change": self.change}
+        return own.get(name) or getattr(self.heartbeats, name)
+
+
 @dataclass(frozen=True)
 class Call:
-    """One call of the core, which can be made again on another one."""
+    """One call of the core, which can be made again on another one.
+
+    `former` is the number of the former connection that it was about, if it was; `alone` says that
+    there was no such connection.
+    """
 
     name: str
     arguments: tuple[Any, ...]
     options: dict[str, Any] = field(default_factory=dict)
+    former: int | None = None
+    alone: bool = True
 
-    def make(self, core: Heartbeats) -> tuple[list[HeartbeatEvent], Order | None]:
+    def make(self, core: Core) -> tuple[list[HeartbeatEvent], Order | None]:
         """Make the call; return what the core said and what it wants sent."""
-        match getattr(core, self.name)(*self.arguments, **self.options):
+        match core.find(self.former, self.name)(*self.arguments, **self.options):
             case list() as events:
                 return events, None
             case (events, order):
@@ -51,6 +84,20 @@ class Call:
                 return [], None
             case event:
                 return [event], None
+
+
+@dataclass
+class Former:
+    """A connection that beats have moved from: its number, its peer, and what is in flight there.
+
+    `last` is the key of the last beat that was sent on it.
+    """
+
+    number: int
+    settling: Settling
+    peer: Peer
+    flying: list[Beat]
+    last: int
 
 
 class World:
@@ -96,11 +143,13 @@ class World:
         self.forgiving = forgiving
         self.numbered = numbered
         self.matching = self.new_matching()
-        self.core = self.new_core(self.matching)
+        self.whole = Core(self.new_core(self.matching))
+        self.core = self.whole.heartbeats
         self.peer = Peer(delay=interval / 100)
         self.is_open = False
         self.beats: list[Beat] = []
         self.flying: list[Beat] = []
+        self.formers: list[Former] = []
         self.calls: list[tuple[Call, list[HeartbeatEvent]]] = []
         self.seen: Counter[type[HeartbeatEvent]] = Counter()
         self.rtts: list[float] = []
@@ -133,6 +182,32 @@ class World:
         self._in_doubt = False
         self.check_books()
 
+    def renew(self, *, changed: bool = False) -> None:
+        """Move beats to a new connection; `changed` forgets what was learnt of the peer."""
+        self.poll()
+        self._call("part")
+        last = self.beats[-1].key if self.beats else -1
+        settling = self.whole.settlings[-1]
+        number = len(self.whole.settlings) - 1
+        former = Former(number, settling, self.peer.move(), self.flying, last)
+        self.flying = []
+        self._in_doubt = False
+        if changed:
+            self._call("change", self.schedule, self.timeout, self.new_matching, self.now)
+        self.matching = self.core._matching
+        self._call("catch_up", self.now)
+        self._call("opened", proven=False)
+        self.formers.append(former)
+        self._close_the_settled()
+        self.check_books()
+
+    def drop_former(self) -> None:
+        """Lose a former connection before all is settled there."""
+        former = self.formers.pop(0)
+        self._call("lost", self.now, former=former)
+        assert not former.flying
+        self.check_books()
+
     def run(self, seconds: float) -> None:
         """Let time pass, with a shell that is prompt."""
         end = self.now + seconds
@@ -144,6 +219,7 @@ class World:
                 self._read()
             if self.core.next_timer <= self.now:
                 self.poll()
+            self._expire_formers()
         self.now = end
 
     def stall(self, seconds: float, *, exact: bool) -> None:
@@ -153,14 +229,18 @@ class World:
         """
         began = self.now
         self.now += seconds
-        echoes = []
-        while self.peer.next_arrival() <= self.now:
-            echoes.append(self.peer.answer())
-        for echo in echoes:
-            if not exact and echo is not echoes[-1]:
-                echo.earliest = began
-            self._receive(echo, echo.arrived if exact else echoes[-1].arrived)
+        for former in (*self.formers, None):
+            echoes = list(self._waiting_echoes(former.peer if former else self.peer))
+            for echo in echoes:
+                if not exact and echo is not echoes[-1]:
+                    echo.earliest = began
+                self._receive(echo, echo.arrived if exact else echoes[-1].arrived, former)
+        self._expire_formers()
         self.poll()
+
+    def _waiting_echoes(self, peer: Peer) -> Iterator[Echo]:
+        while peer.next_arrival() <= self.now:
+            yield peer.answer()
 
     def poll(self) -> None:
         """Poll the core and do what it says. Then there is nothing left to do at this time."""
@@ -176,7 +256,10 @@ class World:
             self.open()
 
     def _next_event(self) -> float:
-        return min(self.core.next_timer, self.peer.next_arrival())
+        peers = [self.peer, *(former.peer for former in self.formers)]
+        arrivals = [peer.next_arrival() for peer in peers]
+        deadlines = [former.settling.next_deadline for former in self.formers]
+        return min(self.core.next_timer, *arrivals, *deadlines)
 
     def _poll_for_nothing(self, now: float) -> None:
         if now < self.core.next_timer:
@@ -186,13 +269,19 @@ class World:
     # What the shell does.
 
     def _call(
-        self, name: str, *arguments: object, echo: Echo | None = None, **options: object
+        self,
+        name: str,
+        *arguments: object,
+        echo: Echo | None = None,
+        former: Former | None = None,
+        **options: object,
     ) -> Order | None:
-        call = Call(name, arguments, options)
-        events, order = call.make(self.core)
+        number = None if former is None else former.number
+        call = Call(name, arguments, options, number, alone=not self.formers)
+        events, order = call.make(self.whole)
         self.calls.append((call, events))
         for event in events:
-            self._check(event, echo)
+            self._check(event, echo, self.flying if former is None else former.flying)
         return order
 
     def _carry_out(self, order: Order) -> None:
@@ -207,50 +296,62 @@ class World:
         self.peer.take(beat, order.copies)
 
     def _read(self) -> None:
-        while self.peer.next_arrival() <= self.now:
-            echo = self.peer.answer()
-            self._receive(echo, echo.arrived)
+        for former in (*self.formers, None):
+            for echo in self._waiting_echoes(former.peer if former else self.peer):
+                self._receive(echo, echo.arrived, former)
+        self._close_the_settled()
 
-    def _receive(self, echo: Echo, arrived: float) -> None:
-        echo.delivered = True
-        key = echo.beat.key if self.numbered else None
-        self._call("received", key, arrived, echo.earliest, echo=echo)
-        if self.numbered:
-            assert type(self.calls[-1][1][-1]) is self._expected_of(echo)
+    def _expire_formers(self) -> None:
+        for former in self.formers:
+            if former.settling.next_deadline <= self.now:
+                self._call("expire", self.now, former=former)
+        self._close_the_settled()
+
+    def _close_the_settled(self) -> None:
+        self.formers = [former for former in self.formers if not former.settling.settled]
         self.check_books()
 
-    def _expected_of(self, echo: Echo) -> type[HeartbeatEvent]:
+    def _receive(self, echo: Echo, arrived: float, former: Former | None) -> None:
+        echo.delivered = True
+        key = echo.beat.key if self.numbered else None
+        self._call("received", key, arrived, echo.earliest, echo=echo, former=former)
+        if self.numbered:
+            last = self.beats[-1].key if former is None else former.last
+            assert type(self.calls[-1][1][-1]) is self._expected_of(echo, last)
+        self.check_books()
+
+    def _expected_of(self, echo: Echo, last: int) -> type[HeartbeatEvent]:
         """What an echo with an id must be told to be: there is never a doubt."""
         if len(echo.beat.delivered) > 1:
             return Unsolicited
         if echo.earliest < echo.beat.deadline:
             return Echoed
-        return Late if self.beats[-1].key - echo.beat.key < LATE_MEMORY else Unsolicited
+        return Late if last - echo.beat.key < LATE_MEMORY else Unsolicited
 
     # What must be true.
 
-    def _check(self, event: HeartbeatEvent, echo: Echo | None) -> None:
+    def _check(self, event: HeartbeatEvent, echo: Echo | None, flying: list[Beat]) -> None:
         self.seen[type(event)] += event.count if isinstance(event, Skipped) else 1
         match event:
             case Missed():
                 assert event.at <= self.now
-                assert self.flying.pop(0).deadline == event.at
+                assert flying.pop(0).deadline == event.at
             case Aborted():
-                assert event.count == len(self.flying)
-                self.flying.clear()
+                assert event.count == len(flying)
+                flying.clear()
             case Echoed():
-                self._check_echoed(event, echo)
+                self._check_echoed(event, echo, flying)
             case Late():
                 self._check_rtt(event, self.late_rtts)
             case Indistinct():
                 self._in_doubt = True
 
-    def _check_echoed(self, event: Echoed, echo: Echo | None) -> None:
+    def _check_echoed(self, event: Echoed, echo: Echo | None, flying: list[Beat]) -> None:
         assert echo is not None
-        beat = echo.beat if self.numbered else self.flying[-1]
+        beat = echo.beat if self.numbered else flying[-1]
         if not beat.answered_in_time:
             self._deny("a heartbeat is said to be echoed that was not")
-        self.flying.remove(beat)
+        flying.remove(beat)
         beat.echoed = True
         self._check_rtt(event, self.rtts)
 
@@ -279,7 +380,8 @@ class World:
         books = self.core.books
         assert books.balanced
         assert 0 <= books.waiting <= 1
-        assert books.in_flight == self.matching.in_flight == len(self.flying)
+        assert self.matching.in_flight == len(self.flying)
+        assert books.in_flight == sum(len(one.flying) for one in (self, *self.formers))
         counted = {
             Sent: books.sent,
             Echoed: books.echoed,
@@ -300,11 +402,13 @@ class World:
     def check_that_polls_do_not_matter(self) -> None:
         """Say all again to a core that is not polled only to hear that something timed out."""
         self.poll()
-        core = self.new_core(self.new_matching())
+        core = Core(self.new_core(self.new_matching()))
         said: list[HeartbeatEvent] = []
         for (call, events), (following, _) in pairwise([*self.calls, (Call("", ()), [])]):
             settles = all(isinstance(event, Missed) for event in events)
-            if call.name != "poll" or following.name == "sent" or not settles:
+            # With two connections, polling in time is what keeps their outcomes in order.
+            needed = following.name in {"sent", "part"} or not call.alone
+            if call.name != "poll" or needed or not settles:
                 said += call.make(core)[0]
-        said += core.poll(self.now)[0]
+        said += core.heartbeats.poll(self.now)[0]
         assert said == [event for _, events in self.calls for event in events]

@@ -1,6 +1,7 @@
 """A probe's series: what each event does, what is there from the start, what it costs."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -25,7 +26,9 @@ from monitor.core.events import (
     Notice,
     Opened,
     PathMeasured,
+    Postponed,
     Ready,
+    Renewed,
     Sent,
     Skipped,
     SkipReason,
@@ -58,6 +61,8 @@ from tests.unit.metrics.probes import (
     samples,
     value,
 )
+
+RENEWED = Renewed(20.5, "max_connection_age", 0.5, {Phase.TCP: 0.1}, {})
 
 MESSAGE = Mode.MESSAGE
 BOTH = (Mode.MESSAGE, Mode.PING)
@@ -444,6 +449,7 @@ class TestEvents:
         Waiting(1.0, 2.0, "backoff"),
         Notice(1.0, "rate_limited"),
         Crashed(1.0, "bug"),
+        Postponed(1.0, 2.0, "max_connection_age"),
     )
 
     @pytest.mark.parametrize("event", QUIET, ids=lambda event: type(event).__name__)
@@ -453,7 +459,7 @@ class TestEvents:
 
     def test_every_event_is_known(self) -> None:
         """A new one without an entry would raise in the probe that tells it."""
-        kinds = {type(event) for event in (*A_LIFE, *self.QUIET, Stopped(1.0))}
+        kinds = {type(event) for event in (*A_LIFE, *self.QUIET, RENEWED, Stopped(1.0))}
         assert kinds == set(get_args(Event))
 
     def test_every_abort_reason_is_fine(self) -> None:
@@ -464,6 +470,50 @@ class TestEvents:
             )
             labels = {"initiator": "local", "code": "1006"}
             assert value(after(end), "ws_probe_disconnects_total", **labels) == 1
+
+
+class TestRenewal:
+    """Beats move to another connection; the probe stays connected."""
+
+    def test_the_old_connection_ends_and_the_probe_stays_connected(self) -> None:
+        new = Opened(20.0, "192.0.2.9", "TLSv1.3", "kernel")
+        end = replace(closed(Initiator.LOCAL, 1000), planned=True, spare=True)
+        series = after(OPENED, UpChanged(2.0, up=True, cause="ready"), new, RENEWED, end)
+        assert value(series, "ws_probe_connected") == 1
+        assert value(series, "ws_probe_up") == 1
+        assert value(series, "ws_probe_connection_start_timestamp_seconds") == EPOCH + 20.0
+        assert value(series, "ws_probe_connect_duration_seconds_count") == 1
+        assert value(series, "ws_probe_connection_lifetime_seconds_count") == 1
+        labels = {"initiator": "local", "code": "1000"}
+        assert value(series, "ws_probe_disconnects_total", **labels) == 1
+        info = {"address": "192.0.2.9", "tls_version": "TLSv1.3", "timestamping": "kernel"}
+        info |= {"protocol": "talo", "endpoint": "wss://example.test:443"}
+        assert value(series, "ws_probe_info", **info) == 1
+
+    def test_values_go_on_under_other_labels(self) -> None:
+        series = after(OPENED, Sent(MESSAGE, 1.0, 0.0), Echoed(MESSAGE, 1.5, 0.5), modes=BOTH)
+        series(Sent(Mode.PING, 1.0, 0.0))
+        facts = {MESSAGE: BeatFacts(20.0, 7.0)}
+        endpoint = "wss://other.test:443"
+        series.become(ProbeIdentity("lobby", {"game": "chess"}, "text", endpoint, facts))
+        series.refresh(7.5, EPOCH)
+        assert all(
+            {("game", "chess"), ("probe", "lobby")} <= labels for _, labels in samples(series)
+        )
+        ours = {"mode": MESSAGE, "game": "chess"}
+        assert value(series, "ws_probe_heartbeats_sent_total", **ours) == 1
+        assert value(series, "ws_probe_rtt_seconds_sum", **ours) == 0.5
+        assert value(series, "ws_probe_heartbeat_interval_seconds", **ours) == 20
+        assert value(series, "ws_probe_connected", game="chess") == 1
+        assert all(("mode", "ping") not in labels for _, labels in samples(series))
+        series(Echoed(MESSAGE, 2.5, 0.5))
+        assert value(series, "ws_probe_heartbeats_echoed_total", **ours) == 2
+
+    def test_a_mode_that_is_new_begins_at_0(self) -> None:
+        series = after(Sent(MESSAGE, 1.0, 0.0))
+        series.become(identity("lobby", *BOTH))
+        assert heartbeats(series, "sent") == 1
+        assert heartbeats(series, "sent", Mode.PING) == 0
 
 
 class TestCost:
