@@ -353,8 +353,8 @@ class TestVerdicts:
         assert [missed.consecutive for missed in record.of(Missed)] == [1, 2, 3]
         third = record.of(Missed)[2]
         assert ended.at - third.at < 10
-        before = record.events.index(ended)
-        assert [type(event) for event in record.events[before - 2 : before]].count(UpChanged) == 1
+        between = record.events[record.events.index(third) : record.events.index(ended)]
+        assert [type(event) for event in between].count(UpChanged) == 1
         await record.until(Ready, 2)
         await record.until(Echoed, 3)
         assert [change.up for change in record.of(UpChanged)] == [True, False, True]
