@@ -47,12 +47,20 @@ LOOPBACK_UP = (
     "fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'lo', 0x1))"
 )
 
-GET = (
-    "import http.client, json, sys; "
-    "c = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=float(sys.argv[3])); "
-    "c.request('GET', sys.argv[2]); r = c.getresponse(); "
-    "print(json.dumps([r.status, r.read().decode()]))"
-)
+GET = """\
+import http.client, json, ssl, sys
+scheme, port, path, patience, headers = sys.argv[1:]
+at, patience = ("127.0.0.1", int(port)), float(patience)
+if scheme == "HTTPS":
+    unverified = ssl._create_unverified_context()
+    connection = http.client.HTTPSConnection(*at, timeout=patience, context=unverified)
+else:
+    connection = http.client.HTTPConnection(*at, timeout=patience)
+connection.request("GET", path, headers=json.loads(headers))
+answer = connection.getresponse()
+print(json.dumps([answer.status, answer.read().decode()]))
+"""
+"""Like the kubelet it takes any certificate."""
 
 
 def bytes_of(quantity: str) -> int:
@@ -380,10 +388,18 @@ class Container:
         (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) * 1024
 
-    async def get(self, path: str, patience: float = 30.0) -> Answer | None:
+    async def get(
+        self,
+        path: str,
+        patience: float = 30.0,
+        *,
+        scheme: str = "HTTP",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer | None:
         """Ask the port in the container's network; None if there is no answer."""
         assert self.program.exit_code is None, self.program.err
-        ask = self.alongside(sys.executable, "-c", GET, str(self.spec.port), path, str(patience))
+        how = [scheme, str(self.spec.port), path, str(patience), json.dumps(headers or {})]
+        ask = self.alongside(sys.executable, "-c", GET, *how)
         asking = await asyncio.create_subprocess_exec(*ask, stdout=PIPE, stderr=DEVNULL)
         said, _ = await asking.communicate()
         if asking.returncode != 0:
@@ -394,8 +410,10 @@ class Container:
     async def probe(self, name: str) -> bool:
         """Do once what the kubelet does for one of the manifest's probes."""
         probe = self.spec.container[name]
-        assert probe["httpGet"]["port"] == self.spec.container["ports"][0]["name"]
-        answer = await self.get(probe["httpGet"]["path"], probe.get("timeoutSeconds", 1))
+        ask = probe["httpGet"]
+        assert ask["port"] == self.spec.container["ports"][0]["name"]
+        scheme = ask.get("scheme", "HTTP")
+        answer = await self.get(ask["path"], probe.get("timeoutSeconds", 1), scheme=scheme)
         return answer is not None and 200 <= answer.status < 400
 
     async def started(self) -> None:

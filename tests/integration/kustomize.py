@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -48,3 +49,16 @@ def overlay(name: str) -> tuple[Manifest, ...]:
 def of_kind(manifests: tuple[Manifest, ...] | list[Manifest], kind: str) -> list[Manifest]:
     """Return the objects of one kind."""
     return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
+def with_component(component: str, over: str, directory: Path) -> tuple[Manifest, ...]:
+    """Return the objects of an overlay with a component; `directory` gets the kustomization."""
+    here = Path(os.path.relpath(KUBERNETES, directory))
+    text = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [str(here / "overlays" / over)],
+        "components": [str(here / "components" / component)],
+    }
+    (directory / "kustomization.yaml").write_text(yaml.safe_dump(text))
+    return tuple(render(directory))

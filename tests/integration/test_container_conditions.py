@@ -1,8 +1,10 @@
 """The program under the conditions that its manifest puts it in: see `container`."""
 
+import re
 import signal
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import yaml
 from tests.integration.container import IS_ROOT, Container, PodSpec, lay_out_volume
 from tests.integration.harness import Lab, wait_until
 from tests.integration.harness.program import ROOT
-from tests.integration.kustomize import of_kind, overlay
+from tests.integration.kustomize import of_kind, overlay, with_component
 
 KEY = "a.key.of-somebody"
 
@@ -200,3 +202,44 @@ class TestTheMonitorInIt:
         assert await container.probe("livenessProbe")
         # Some of it must be left, for a page that is being written and for busier times.
         assert container.memory_in_use() < 0.9 * container.spec.memory
+
+
+class TestTheClosedPort:
+    """The component `closed-port`, with the web config that docs/kubernetes.md shows."""
+
+    async def test_the_kubelets_probes_pass_and_others_need_the_password(
+        self, lab: Lab, config: dict[str, Any], tmp_path: Path
+    ) -> None:
+        objects = with_component("closed-port", "single", tmp_path)
+        (deployment,) = of_kind(objects, "Deployment")
+        spec = PodSpec(deployment["spec"]["template"]["spec"])
+        volumes = {volume["name"]: tmp_path / volume["name"] for volume in spec.pod["volumes"]}
+        lay_out_volume(volumes["config"], {"config.yaml": yaml.safe_dump(config)}, 0o644, 0)
+        volumes["secrets"].mkdir()
+        lay_out_volume(volumes["web"], web_secret(), 0o440, 65532)
+        container = Container(lab, spec, volumes)
+        try:
+            await container.started()
+            assert await container.probe("livenessProbe")
+            assert container.complaints() == []
+            assert await container.get("/metrics") is None, "it speaks HTTP without TLS"
+            stranger = await container.get("/metrics", scheme="HTTPS")
+            login = {"Authorization": "Basic " + b64encode(b"prometheus:change me").decode()}
+            prometheus = await container.get("/metrics", scheme="HTTPS", headers=login)
+            assert stranger is not None
+            assert prometheus is not None
+            assert (stranger.status, prometheus.status) == (401, 200)
+        finally:
+            container.end()
+
+
+def web_secret() -> dict[str, str]:
+    """The Secret's files: the page's web config, and a certificate for it."""
+    page = (ROOT / "docs/kubernetes.md").read_text()
+    (text,) = re.findall(r"^```yaml\n# web\.config\.yml\n(.*?)^```", page, re.M | re.S)
+    certificate = trustme.CA().issue_cert("ws-monitor.ws-monitor.svc")
+    return {
+        "web.config.yml": text,
+        "tls.key": certificate.private_key_pem.bytes().decode(),
+        "tls.crt": "".join(pem.bytes().decode() for pem in certificate.cert_chain_pems),
+    }

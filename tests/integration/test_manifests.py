@@ -29,6 +29,7 @@ from tests.integration.kustomize import (
     of_kind,
     overlay,
     render,
+    with_component,
 )
 from tests.unit.deploy.network_policy import Traffic, admits
 from tests.unit.deploy.restricted import violations
@@ -43,6 +44,8 @@ ANNOTATION_LIMIT = 256 * 1024
 
 OPERATOR_LABELS = {"job", "instance", "namespace", "service", "pod", "container", "endpoint"}
 """What the operator gives each target of a ServiceMonitor."""
+
+PROBES = ("startup", "readiness", "liveness")
 
 PROMETHEUS = {"app.kubernetes.io/name": "prometheus"}
 
@@ -250,10 +253,7 @@ class TestFit:
     @every_overlay
     def test_the_probes_ask_for_pages_that_there_are(self, name: str) -> None:
         (container,) = pod_of(overlay(name))["containers"]
-        asked = {
-            kind: container[f"{kind}Probe"]["httpGet"]
-            for kind in ("startup", "readiness", "liveness")
-        }
+        asked = {kind: container[f"{kind}Probe"]["httpGet"] for kind in PROBES}
         assert {ask["path"] for ask in asked.values()} <= {route.path for route in ROUTES}
         assert {ask["port"] for ask in asked.values()} == {"http"}
         # A target that is down must not restart the monitor that says so.
@@ -396,6 +396,34 @@ def examples() -> Iterator[tuple[str, str]]:
         first, _, rest = block.partition("\n")
         if named := re.fullmatch(r"# (\S+\.yaml)", first):
             yield named[1], rest
+
+
+class TestTheClosedPort:
+    """The component that closes the web port."""
+
+    @pytest.mark.parametrize("over", OVERLAYS)
+    def test_it_fits_every_overlay(self, over: str, tmp_path: Path) -> None:
+        objects = with_component("closed-port", over, tmp_path)
+        plain = [each for each in objects if each["kind"] not in OPERATOR]
+        problems = {each["kind"]: problems_of(each, KUBERNETES_VERSIONS[-1]) for each in plain}
+        assert {kind: problem for kind, problem in problems.items() if problem} == {}
+        for each in objects:
+            if each["kind"] in OPERATOR:
+                assert as_operator_reads(each) == each
+        pod = pod_of(objects)
+        assert violations(pod) == []
+        (container,) = pod["containers"]
+        schemes = {container[f"{kind}Probe"]["httpGet"]["scheme"] for kind in PROBES}
+        assert schemes == {"HTTPS"}
+
+    def test_prometheus_asks_for_the_name_that_the_page_wants_in_the_certificate(
+        self, tmp_path: Path
+    ) -> None:
+        objects = with_component("closed-port", "prometheus-operator", tmp_path)
+        (monitor,) = of_kind(objects, "ServiceMonitor")
+        (endpoint,) = monitor["spec"]["endpoints"]
+        assert endpoint["scheme"] == "https"
+        assert f"`{endpoint['tlsConfig']['serverName']}`" in DOCS
 
 
 class TestThePage:
