@@ -25,6 +25,7 @@ from monitor.config import (
 )
 from monitor.core.schedule import Schedule
 from monitor.core.sharding import ALONE
+from monitor.discovery.discovery import Discovery
 from monitor.following import Following, Problems
 from monitor.logs.setup import configure
 from monitor.logs.trace import Trace
@@ -147,6 +148,11 @@ class Service:
         self._following = Following(
             path, config, apply=self._apply, told=self._file_read, labels=place.labels
         )
+        self._discovery = Discovery(
+            subscribe=self._beats.subscribe,
+            gallery=self._exposition.monitor,
+            changed=self._following.reapply_soon,
+        )
         self._stopping = asyncio.Event()
         self._applied = False
 
@@ -197,6 +203,7 @@ class Service:
         self._beats.subscribe(TICK, self._vigil.tick)
         self._beats.subscribe(Schedule(PATH_INTERVAL, 0.0), lambda _: self._fleet.measure_paths())
         stack.push_async_callback(self._stop_probes)
+        stack.push_async_callback(self._discovery.stop)
         _log.info("started", version=__version__, web=f"{config.web.listen.host}:{web.port}")
         self._say_which_shard()
 
@@ -214,8 +221,10 @@ class Service:
 
     async def _apply(self, config: Config) -> int:
         """Run the probes that are wanted now; return how many they are."""
+        await self._discovery.apply(config.discovery, config.discovery_deny)
+        discovered = self._discovery.probes(probe.name for probe in config.probes)
         # Takes some microseconds for each probe, and others are beating.
-        probes = await asyncio.to_thread(wanted_probes, config, (), self._is_ours)
+        probes = await asyncio.to_thread(wanted_probes, config, discovered, self._is_ours)
         await self._fleet.apply(probes)
         self._applied = True
         self._exposition.monitor.probes.value = len(probes)

@@ -25,7 +25,7 @@ Problems = list[str]
 ENDED = "the monitor is stopping"
 
 
-LIVE = frozenset({"probes"})
+LIVE = frozenset({"discovery", "discovery_deny", "probes"})
 """The sections that a reload applies; the others take a restart."""
 
 

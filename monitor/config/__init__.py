@@ -3,10 +3,15 @@
 The one home of YAML.  Nothing else in the monitor reads a config file or a secret.
 """
 
+from monitor.config.discovered import make_probe
+from monitor.config.discovery import DiscoverySource, DnsSd, FileSd, HttpSd
+from monitor.config.document import read_yaml_as_text
 from monitor.config.json_schema import json_schema
 from monitor.config.loading import load_config, parse_config
+from monitor.config.placeholders import DiscoveredTarget, Unfit, target_with
 from monitor.config.probe import (
     Beat,
+    DiscoveredProbe,
     Heartbeat,
     Mode,
     Ping,
@@ -29,6 +34,7 @@ from monitor.config.schema import (
     Web,
 )
 from monitor.config.secret import Inline, Secret, SecretUnavailable
+from monitor.config.template import Template
 from monitor.config.text import Text
 from monitor.config.urls import endpoint_of
 from monitor.config.values import ListenAddress, format_duration, parse_duration
@@ -39,8 +45,14 @@ __all__ = [
     "Config",
     "ConfigError",
     "Connect",
+    "DiscoveredProbe",
+    "DiscoveredTarget",
+    "DiscoverySource",
+    "DnsSd",
     "EmbeddedTarget",
+    "FileSd",
     "Heartbeat",
+    "HttpSd",
     "Inline",
     "ListenAddress",
     "Log",
@@ -53,12 +65,14 @@ __all__ = [
     "Reconnect",
     "Secret",
     "SecretUnavailable",
+    "Template",
     "Text",
     "Ticket",
     "TicketBudget",
     "Timeouts",
     "Tls",
     "TlsServer",
+    "Unfit",
     "Unusable",
     "Web",
     "WebConfig",
@@ -67,8 +81,11 @@ __all__ = [
     "json_schema",
     "load_config",
     "load_web_config",
+    "make_probe",
     "parse_config",
     "parse_duration",
+    "read_yaml_as_text",
     "redacted",
     "redacted_text",
+    "target_with",
 ]

@@ -6,7 +6,7 @@ This module must not know what the keys mean.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -47,6 +47,10 @@ _SYNTAX_ERRORS = (
     ),
     ("unknown escape character", 'unknown \\ escape: use single quotes, or write "\\\\"'),
 )
+
+
+EMPTY = "the config is empty"
+"""What is said of a text without any value."""
 
 
 class DocumentError(Exception):
@@ -94,8 +98,31 @@ class Document:
         return lines.get(path, 1)
 
 
-def read_document(text: str) -> Document:
-    """Read one YAML document.
+def _typed(event: yaml.ScalarEvent) -> Value:
+    """Give a plain scalar its type by YAML 1.2's core schema, less its rarer spellings."""
+    text: str = event.value
+    if not event.implicit[0]:
+        return text
+    if text in _NULLS:
+        return None
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _as_text(event: yaml.ScalarEvent) -> Value:
+    """Leave a scalar as it is written; only an empty one is nothing."""
+    text: str = event.value
+    return None if event.implicit[0] and text in _NULLS else text
+
+
+Scalar: TypeAlias = Callable[[yaml.ScalarEvent], Value]
+
+
+def read_document(text: str, scalar: Scalar = _typed) -> Document:
+    """Read one YAML document; `scalar` makes values of its scalars.
 
     Raises:
         DocumentError: the text is empty, or is no YAML, or nests too deeply.
@@ -105,11 +132,28 @@ def read_document(text: str) -> Document:
         line = text.count("\n", 0, found.start()) + 1
         raise DocumentError(line, f"character U+{ord(found[0]):04X} is not allowed: remove it")
     try:
-        return _Reader(text).read()
+        return _Reader(text, scalar).read()
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, last_line=len(text.splitlines())) from None
     except yaml.YAMLError:
         raise DocumentError(None, "not valid YAML") from None
+
+
+def read_yaml_as_text(text: str) -> Value:
+    """Read one YAML document in which every scalar is text, as strictly as a config.
+
+    Raises:
+        ValueError: it is none; with a sentence that repeats no value.
+    """
+    try:
+        document = read_document(text, _as_text)
+    except DocumentError as error:
+        where = "" if error.line is None else f"line {error.line}: "
+        message = "there is nothing in it" if error.message == EMPTY else error.message
+        raise ValueError(f"{where}{message}") from None
+    for fault in document.faults:
+        raise ValueError(f"line {fault.line}: {fault.message}")
+    return document.root
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, last_line: int) -> DocumentError:
@@ -129,8 +173,9 @@ def _syntax_error(error: yaml.MarkedYAMLError, last_line: int) -> DocumentError:
 class _Reader:
     """One pass over the parser's events."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, scalar: Scalar) -> None:
         self._events = _events(text)
+        self._scalar = scalar
         self._document = Document()
 
     def read(self) -> Document:
@@ -138,7 +183,7 @@ class _Reader:
         while isinstance(event, yaml.StreamStartEvent | yaml.DocumentStartEvent):
             event = next(self._events)
         if isinstance(event, yaml.StreamEndEvent):
-            raise DocumentError(None, "the config is empty")
+            raise DocumentError(None, EMPTY)
         self._document.root = self._value(event, ())
         self._expect_the_end()
         return self._document
@@ -158,7 +203,7 @@ class _Reader:
         self._document.value_lines[path] = key_line if is_collection else line
         self._refuse_extras(event, path, line)
         if isinstance(event, yaml.ScalarEvent):
-            return _scalar(event)
+            return self._scalar(event)
         if isinstance(event, yaml.SequenceStartEvent):
             return self._list(path)
         if isinstance(event, yaml.MappingStartEvent):
@@ -256,17 +301,3 @@ def _events(text: str) -> Iterator[yaml.Event]:
 
 def _line_of(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
-
-
-def _scalar(event: yaml.ScalarEvent) -> Value:
-    """Give a plain scalar its type by YAML 1.2's core schema, less its rarer spellings."""
-    text: str = event.value
-    if not event.implicit[0]:
-        return text
-    if text in _NULLS:
-        return None
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text

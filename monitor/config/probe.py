@@ -6,11 +6,12 @@ method's name starts with `read_`.
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import (
     BeforeValidator,
     Field,
+    PrivateAttr,
     Strict,
     field_serializer,
 )
@@ -23,6 +24,7 @@ from monitor.config.secret import Inline, PlainOrSecret, Secret, SecretUnavailab
 from monitor.config.section import Section
 from monitor.config.text import Text
 from monitor.config.values import Duration, FilePath, Matching, Size
+from monitor.core.deny_list import NOTHING_DENIED, DenyList
 
 Protocol: TypeAlias = Literal["talo", "ping", "text"]
 Mode: TypeAlias = Literal["message", "ping"]
@@ -82,7 +84,7 @@ class Ticket(Section):
 
     @field_serializer("url")
     def _url_endpoint(self, url: Secret | Inline | None) -> str | None:
-        return None if url is None else _shown(url)
+        return None if url is None else shown_url(url)
 
 
 class Timeouts(Section):
@@ -224,7 +226,7 @@ class ProbeConfig(ProbeDefaults):
 
     @field_serializer("url")
     def _url_endpoint(self, url: Secret | Inline) -> str:
-        return _shown(url)
+        return shown_url(url)
 
     @property
     def endpoint(self) -> str:
@@ -232,7 +234,12 @@ class ProbeConfig(ProbeDefaults):
 
         Once `read_url()` has given the URL, `endpoint_of` tells its endpoint.
         """
-        return _shown(self.url)
+        return shown_url(self.url)
+
+    @property
+    def deny_list(self) -> DenyList:
+        """The addresses that the probe keeps off; for one that the config names, none."""
+        return NOTHING_DENIED
 
     @property
     def merged_labels(self) -> Mapping[str, str]:
@@ -255,7 +262,7 @@ class ProbeConfig(ProbeDefaults):
         Raises:
             SecretUnavailable: a secret cannot be read, or is no WebSocket URL.
         """
-        url = _read_url(self.url, urls.socket_url_problem)
+        url = read_url(self.url, urls.socket_url_problem)
         return urls.with_query(url, {key: value.read() for key, value in self.query.items()})
 
     def read_ticket_url(self) -> str:
@@ -268,8 +275,8 @@ class ProbeConfig(ProbeDefaults):
         if self.ticket is None:
             raise ValueError("this probe needs no tickets")
         if self.ticket.url is not None:
-            return _read_url(self.ticket.url, urls.http_url_problem)
-        return urls.http_twin(_read_url(self.url, urls.socket_url_problem), TICKET_PATH)
+            return read_url(self.ticket.url, urls.http_url_problem)
+        return urls.http_twin(read_url(self.url, urls.socket_url_problem), TICKET_PATH)
 
     def read_api_key(self) -> str:
         """The key that buys tickets, fit to stand in a header; read anew at every call.
@@ -280,7 +287,7 @@ class ProbeConfig(ProbeDefaults):
         """
         if self.ticket is None:
             raise ValueError("this probe needs no tickets")
-        return _read_header(self.ticket.api_key)
+        return read_header(self.ticket.api_key)
 
     def read_headers(self) -> dict[str, str]:
         """The headers to send, without `origin` and `user_agent`; read anew at every call.
@@ -288,21 +295,49 @@ class ProbeConfig(ProbeDefaults):
         Raises:
             SecretUnavailable: a secret cannot be read, or cannot stand in a header.
         """
-        return {name: _read_header(value) for name, value in self.headers.items()}
+        return {name: read_header(value) for name, value in self.headers.items()}
 
 
-def _shown(url: Secret | Inline) -> str:
+class DiscoveredProbe(ProbeConfig):
+    """A probe that a source of discovery named: some addresses it never dials."""
+
+    _deny_list: DenyList = PrivateAttr(default=NOTHING_DENIED)
+
+    def kept_off(self, deny_list: DenyList) -> Self:
+        """The same probe with another deny-list."""
+        probe = self.model_copy()
+        probe._deny_list = deny_list  # noqa: SLF001 - its own
+        return probe
+
+    @property
+    def deny_list(self) -> DenyList:
+        """The addresses that it keeps off."""
+        return self._deny_list
+
+
+def shown_url(url: Secret | Inline) -> str:
+    """What may be shown of a URL: its endpoint, or where it is to be found."""
     return urls.endpoint_of(url.read()) if isinstance(url, Inline) else str(url)
 
 
-def _read_url(url: Secret | Inline, problem_with: Callable[[str], str | None]) -> str:
+def read_url(url: Secret | Inline, problem_with: Callable[[str], str | None]) -> str:
+    """The whole URL.
+
+    Raises:
+        SecretUnavailable: it cannot be read, or `problem_with` finds something in it.
+    """
     text = url.read()
     if problem := problem_with(text):
         raise SecretUnavailable(f"{url} holds no usable URL: {problem}")
     return text
 
 
-def _read_header(value: Secret | Inline) -> str:
+def read_header(value: Secret | Inline) -> str:
+    """A header's value.
+
+    Raises:
+        SecretUnavailable: it cannot be read, or cannot stand in a header.
+    """
     text = value.read()
     if problem := header_value_problem(text):
         raise SecretUnavailable(f"{value} cannot stand in a header: {problem}")

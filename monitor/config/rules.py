@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from monitor.config import urls
-from monitor.config.headers import needs_secret
+from monitor.config.discovery import DiscoverySource, HttpSd
+from monitor.config.headers import Headers, needs_secret
 from monitor.config.merge import FITS_PROTOCOLS
-from monitor.config.probe import TICKET_PARAMETER, Mode, ProbeConfig
+from monitor.config.probe import TICKET_PARAMETER, Mode, ProbeConfig, Tls
 from monitor.config.problems import KeyPath
 from monitor.config.schema import Config
 from monitor.config.secret import Inline
@@ -43,6 +44,19 @@ def probe_findings(probe: ProbeConfig) -> Iterator[Finding]:
 
 def config_findings(config: Config) -> Iterator[Finding]:
     """Everything that the rules find outside the probes, without I/O."""
+    yield from _embedded_target(config)
+    yield from _sources(config)
+
+
+def source_file_findings(config: Config) -> Iterator[Finding]:
+    """TLS files of the sources of discovery that cannot be read.  Touches the disk."""
+    for index, source in enumerate(config.discovery):
+        if source.http_sd is not None:
+            for path, message in _tls_files(source.http_sd.tls):
+                yield Finding(("discovery", index, "http_sd", *path), message)
+
+
+def _embedded_target(config: Config) -> Iterator[Finding]:
     embedded = config.embedded_target
     if embedded is None:
         return
@@ -56,9 +70,13 @@ def config_findings(config: Config) -> Iterator[Finding]:
 
 
 def file_findings(probe: ProbeConfig) -> Iterator[Finding]:
-    """TLS files that cannot be read.  The only rule that touches the disk."""
+    """TLS files of a probe that cannot be read.  Touches the disk."""
+    return _tls_files(probe.tls)
+
+
+def _tls_files(tls: Tls) -> Iterator[Finding]:
     for key in ("ca_file", "cert_file", "key_file"):
-        path = getattr(probe.tls, key)
+        path = getattr(tls, key)
         if path is not None and (problem := file_problem(path)):
             yield Finding(("tls", key), problem)
 
@@ -161,16 +179,24 @@ def _reconnect(probe: ProbeConfig) -> Iterator[Finding]:
 
 
 def _tls(probe: ProbeConfig) -> Iterator[Finding]:
-    if probe.tls.key_file is not None and probe.tls.cert_file is None:
-        yield Finding(("tls", "key_file"), "a key without its certificate: add cert_file")
+    yield from _key_and_certificate(probe.tls)
     plain = isinstance(probe.url, Inline) and urls.scheme_of(probe.url.read()) == "ws"
     if plain and "tls" in probe.model_fields_set:
         yield Finding(("tls",), "only goes with a wss:// URL")
 
 
+def _key_and_certificate(tls: Tls) -> Iterator[Finding]:
+    if tls.key_file is not None and tls.cert_file is None:
+        yield Finding(("tls", "key_file"), "a key without its certificate: add cert_file")
+
+
 def _headers(probe: ProbeConfig) -> Iterator[Finding]:
+    return _header_list(probe.headers)
+
+
+def _header_list(headers: Headers) -> Iterator[Finding]:
     seen: set[str] = set()
-    for name, value in probe.headers.items():
+    for name, value in headers.items():
         if isinstance(value, Inline) and needs_secret(name):
             yield Finding(
                 ("headers", name),
@@ -184,6 +210,38 @@ def _headers(probe: ProbeConfig) -> Iterator[Finding]:
 def _subprotocols(probe: ProbeConfig) -> Iterator[Finding]:
     if len(set(probe.subprotocols)) < len(probe.subprotocols):
         yield Finding(("subprotocols",), "the same subprotocol is listed twice")
+
+
+def _sources(config: Config) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for index, source in enumerate(config.discovery):
+        if first.setdefault(source.name, index) != index:
+            message = f"discovery[{first[source.name]}] has the same name"
+            yield Finding(("discovery", index, "name"), message)
+        for path, message in _source(source):
+            yield Finding(("discovery", index, *path), message)
+
+
+def _source(source: DiscoverySource) -> Iterator[Finding]:
+    if len(source.kinds) != 1:
+        yield Finding((), "needs exactly one of file_sd, http_sd and dns")
+    if source.http_sd is not None:
+        for path, message in _http_sd(source.http_sd):
+            yield Finding(("http_sd", *path), message)
+    if source.dns is not None and (source.dns.type == "SRV") == (source.dns.port is not None):
+        what = "SRV records have one" if source.dns.port else "A and AAAA records have none"
+        yield Finding(("dns", "port"), f"the port of every target: {what}")
+
+
+def _http_sd(http: HttpSd) -> Iterator[Finding]:
+    yield from _key_and_certificate(http.tls)
+    yield from _header_list(http.headers)
+    plain = isinstance(http.url, Inline) and urls.scheme_of(http.url.read()) == "http"
+    if plain and "tls" in http.model_fields_set:
+        yield Finding(("tls",), "only goes with an https:// URL")
+    ways = [http.bearer_token, http.basic_auth, "authorization" in map(str.lower, http.headers)]
+    if sum(map(bool, ways)) > 1:
+        yield Finding((), "authorize in one way: bearer_token, basic_auth or a header")
 
 
 _RULES: tuple[Rule, ...] = (

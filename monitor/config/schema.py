@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, Strict
 
+from monitor.config.discovery import DiscoverySource
 from monitor.config.labels import Labels
+from monitor.config.networks import METADATA_AND_LOCAL, NetworkValue
 from monitor.config.probe import ProbeConfig
 from monitor.config.secret import Secret
 from monitor.config.section import Section
 from monitor.config.values import Duration, ListenAddress, refuse
+from monitor.core.deny_list import Network
 
 
 def _strictly_increasing(bounds: tuple[float, ...]) -> tuple[float, ...]:
@@ -116,5 +119,13 @@ class Config(Section):
     """What is counted, and how finely."""
     embedded_target: EmbeddedTarget | None = None
     """A Talo-speaking target inside the monitor, to try things out; on if the key is present."""
+    discovery: Annotated[
+        tuple[DiscoverySource, ...], Strict(strict=False), Field(max_length=100)
+    ] = ()
+    """Sources that name further targets, and the probes to make of them."""
+    discovery_deny: Annotated[
+        tuple[Annotated[Network, NetworkValue()], ...], Strict(strict=False), Field(max_length=1000)
+    ] = METADATA_AND_LOCAL
+    """Networks that no discovered probe may dial."""
     probes: tuple[ProbeConfig, ...] = ()
     """The connections to keep open."""

@@ -39,6 +39,8 @@ def sentence_for(error: ErrorDetails, known_keys: Iterable[str]) -> str:
 def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
     """The keys of the mapping at a path below a model; empty where any key may stand."""
     for step in path:
+        if isinstance(step, int):
+            continue
         inner = (
             _inner_model(model.model_fields[step].annotation)
             if step in model.model_fields

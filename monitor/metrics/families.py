@@ -330,6 +330,60 @@ SCRAPE_DURATION = Family(
     "How long the scrape before this one took to render.",
 )
 
+DISCOVERY_UP = Family(
+    "ws_monitor_discovery_up",
+    Kind.GAUGE,
+    "Whether every part of the source answered when it was last asked.",
+    ("source",),
+)
+DISCOVERY_LAST_SUCCESS = Family(
+    "ws_monitor_discovery_last_success_timestamp_seconds",
+    Kind.GAUGE,
+    "When every part of the source last answered, in Unix time; absent until it did.",
+    ("source",),
+)
+DISCOVERY_REFRESHES = Family(
+    "ws_monitor_discovery_refreshes_total",
+    Kind.COUNTER,
+    "How often the source was asked.",
+    ("source",),
+)
+DISCOVERY_REFRESH_FAILURES = Family(
+    "ws_monitor_discovery_refresh_failures_total",
+    Kind.COUNTER,
+    "How often the source was asked and some part of it did not answer.",
+    ("source",),
+)
+DISCOVERY_TARGETS = Family(
+    "ws_monitor_discovery_targets",
+    Kind.GAUGE,
+    "Targets that the source names, by the last answer of each of its parts.",
+    ("source",),
+)
+DISCOVERY_PROBES = Family(
+    "ws_monitor_discovery_probes",
+    Kind.GAUGE,
+    "Probes made of the targets that the source names, whichever shard watches them.",
+    ("source",),
+)
+DISCOVERY_LEFT_OUT = Family(
+    "ws_monitor_discovery_left_out_targets",
+    Kind.GAUGE,
+    "Targets that the source names and that no probe was made of, by reason.",
+    ("source", "reason"),
+)
+
+DISCOVERY_FAMILIES = (
+    DISCOVERY_UP,
+    DISCOVERY_LAST_SUCCESS,
+    DISCOVERY_REFRESHES,
+    DISCOVERY_REFRESH_FAILURES,
+    DISCOVERY_TARGETS,
+    DISCOVERY_PROBES,
+    DISCOVERY_LEFT_OUT,
+)
+"""The families that every source of discovery has."""
+
 MONITOR_FAMILIES = (
     LOOP_LAG,
     BEAT_SLIP,
@@ -345,6 +399,7 @@ MONITOR_FAMILIES = (
     SHARDS,
     SHARD_REPLICATION,
     SCRAPE_DURATION,
+    *DISCOVERY_FAMILIES,
 )
 """The families about the monitor itself, in the order of the exposition."""
 

@@ -10,6 +10,7 @@ from monitor.core.sharding import Shard
 from monitor.metrics import families
 from monitor.metrics.cells import Cell, Histogram, Reading
 from monitor.metrics.lines import Child, gather
+from monitor.metrics.sources import SourceMetrics
 
 
 class MonitorMetrics:
@@ -37,6 +38,7 @@ class MonitorMetrics:
         self._reload_success_timestamp = Reading()
         self._web_config_successful = Cell(1)
         self._refused = {reason: Cell() for reason in Refusal}
+        self._sources: dict[str, SourceMetrics] = {}
         self.lines = gather(families.MONITOR_FAMILIES, self._children(), {})
 
     def stalled(self, seconds: float) -> None:
@@ -60,6 +62,24 @@ class MonitorMetrics:
     def refused(self, reason: Refusal) -> None:
         """Count a client that the web port turned away."""
         self._refused[reason].value += 1
+
+    def add_source(self, name: str) -> SourceMetrics:
+        """Show a source of discovery from now on."""
+        self._sources[name] = SourceMetrics(self._wall)
+        self._arrange_sources()
+        return self._sources[name]
+
+    def remove_source(self, name: str) -> None:
+        """Let a source's series disappear."""
+        del self._sources[name]
+        self._arrange_sources()
+
+    def _arrange_sources(self) -> None:
+        for family in families.DISCOVERY_FAMILIES:
+            self.lines[family].clear()
+        for name, source in self._sources.items():
+            for family, extra, cell in source.children():
+                self.lines[family].add((name, *extra), cell)
 
     def _children(self) -> Iterator[Child]:
         yield families.LOOP_LAG, (), self.loop_lag

@@ -115,6 +115,7 @@ def make_dial_plan(config: ProbeConfig) -> DialPlan:
         deflate=config.compression == "deflate",
         max_message_size=config.max_message_size,
         max_message_rate=config.max_message_rate,
+        deny_list=config.deny_list,
     )
 
 

@@ -12,6 +12,7 @@ from monitor.core.failures import FailureReason, Phase
 from monitor.core.refusals import Refusal
 from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES, Family, Kind
 from monitor.metrics.series import EXPECTED_DISCONNECTS
+from monitor.metrics.sources import LeftOut
 from monitor.web.routes import MOST_SCRAPES
 
 TEXT = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text()
@@ -70,9 +71,11 @@ def test_every_reason_is_described() -> None:
     failures = {row[0].strip("`"): row[1].strip("`") for row in rows(tables[0])}
     assert set(failures) == set(FailureReason)
     assert set(failures.values()) == {*Phase, "any"}
-    skips, _, refusals = tables[2].partition("`reason` why the web port")
+    skips, _, rest = tables[2].partition("`reason` why the web port")
+    refusals, _, left_out = rest.partition("`reason` of a discovered target")
     assert {row[0].strip("`") for row in rows(skips)} == set(SkipReason)
     assert {row[0].strip("`") for row in rows(refusals)} == set(Refusal)
+    assert {row[0].strip("`") for row in rows(left_out)} == set(LeftOut)
 
 
 def test_the_ends_that_are_there_from_the_start_are_named() -> None:

@@ -28,6 +28,61 @@ embedded_target:
   control: "localhost:10442"
   api_key:
     env: WS_TEST_KEY
+discovery:
+  - name: from-files
+    file_sd:
+      files:
+        - targets/*.json
+        - more.yaml
+    refresh: 5m
+    limit: 50
+    allow:
+      - 169.254.7.0/24
+    probe:
+      name: file-{host}
+      url: wss://{address}/rooms/{label.room}
+      protocol: talo
+      query:
+        room: "{label.room}"
+      ticket:
+        url: https://{host}:8443/v1/socket-tickets
+        api_key:
+          env: WS_TEST_KEY
+      labels:
+        region: "{label.region}"
+  - name: from-http
+    http_sd:
+      url: https://cmdb.example/targets?key=1
+      basic_auth:
+        username: monitor
+        password:
+          file: password
+      headers:
+        X-Team: payments
+      tls:
+        ca_file: ca.pem
+    timeout: 5s
+    probe:
+      name: http-{host}-{port}
+      url: ws://{address}
+      protocol: text
+      text:
+        send: '{"room":"{label.room}","n":{id}}'
+        expect: pong {id}
+  - name: from-dns
+    dns:
+      names:
+        - _ws._tcp.game.example
+      type: A
+      port: 8080
+      nameserver: "127.0.0.1:53"
+    probe:
+      name: dns-{host}
+      url: ws://{address}
+      protocol: ping
+discovery_deny:
+  - 10.0.0.0/8
+  - fe80::/10
 defaults:
   missed_threshold: 5
   reconnect:

@@ -62,7 +62,7 @@ ENTRIES = [
     if (found := SCALAR_LINE.fullmatch(line))
 ]
 WHOLE_KEYS = {"env", "file", "hex", "base64"}  # a secret or a payload is wrong as a whole
-OPEN_KEYS = {"vantage", "team", "X-Team", "plain"}  # any name may stand here
+OPEN_KEYS = {"vantage", "team", "X-Team", "plain", "room", "region"}  # any name may stand here
 
 
 def test_the_full_config_is_accepted() -> None:

@@ -60,6 +60,8 @@ def test_every_section_is_there_and_a_probe_begins_with_its_name() -> None:
         "ticket_budget",
         "metrics",
         "embedded_target",
+        "discovery",
+        "discovery_deny",
         "probes",
     }
     assert [list(probe)[:2] for probe in shown["probes"]] == [["name", "url"]] * 4

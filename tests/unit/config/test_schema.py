@@ -39,11 +39,15 @@ def keys_below(schema: dict[str, Any], prefix: str) -> Iterator[tuple[str, dict[
         return
     for key, inner in schema.get("properties", {}).items():
         yield f"{prefix}{key}", inner
-        if key not in {"defaults", "probes"}:
+        if key not in {"defaults", "probes", "probe"}:
             yield from keys_below(inner, f"{prefix}{key}.")
 
 
-ALL_KEYS = dict(keys_below(SCHEMA, "")) | dict(keys_below(SCHEMA["$defs"]["ProbeConfig"], ""))
+ALL_KEYS = (
+    dict(keys_below(SCHEMA, ""))
+    | dict(keys_below(SCHEMA["$defs"]["ProbeConfig"], ""))
+    | dict(keys_below(SCHEMA["$defs"]["DiscoverySource"], "discovery."))
+)
 
 
 @pytest.mark.parametrize("text", [EXAMPLE.read_text(), FULL], ids=["config.yaml", "full"])
@@ -99,7 +103,8 @@ def test_the_schema_is_json_and_made_anew_each_time() -> None:
 def test_the_documentation_has_every_key_and_no_other() -> None:
     """In the first column of a table."""
     sections = {"web", "log", "connect", "ticket_budget", "metrics"}
-    assert set(ROWS) == set(ALL_KEYS) - sections
+    as_of_a_probe = {key for key in ALL_KEYS if key.startswith("discovery.http_sd.tls.")}
+    assert set(ROWS) == set(ALL_KEYS) - sections - as_of_a_probe
 
 
 def documented_default(text: str) -> Any:

@@ -8,6 +8,7 @@ from monitor.core.sharding import ALONE, Shard
 from monitor.metrics import families
 from monitor.metrics.families import Family
 from monitor.metrics.own import MonitorMetrics
+from monitor.metrics.sources import LeftOut
 
 
 class Clock:
@@ -96,3 +97,48 @@ def test_it_says_which_shard_it_is() -> None:
     assert values(monitor, families.SHARD_REPLICATION) == {"": 2}
     (sample,) = monitor.lines[families.SHARDS].samples()
     assert sample.labels == {"vantage": "eu"}
+
+
+def sources(monitor: MonitorMetrics, family: Family) -> dict[tuple[str, ...], float]:
+    """Return a family's samples by the values of their labels."""
+    return {tuple(s.labels.values()): s.value for s in monitor.lines[family].samples()}
+
+
+def test_a_source_has_its_figures_at_once_and_none_once_it_is_gone(
+    monitor: MonitorMetrics,
+) -> None:
+    """All 0, but for the time of its last success."""
+    monitor.add_source("a")
+    monitor.add_source("b")
+    for family in families.DISCOVERY_FAMILIES:
+        found = sources(monitor, family)
+        if family is families.DISCOVERY_LAST_SUCCESS:
+            assert found == {}
+        else:
+            assert {labels[0] for labels in found} == {"a", "b"}
+            assert set(found.values()) == {0}
+    monitor.remove_source("a")
+    assert sources(monitor, families.DISCOVERY_UP) == {("b",): 0}
+    assert set(sources(monitor, families.DISCOVERY_LEFT_OUT)) == {
+        ("b", reason.value) for reason in LeftOut
+    }
+    monitor.remove_source("b")
+    assert all(not sources(monitor, family) for family in families.DISCOVERY_FAMILIES)
+    assert all(monitor.lines[family].render() == b"" for family in families.DISCOVERY_FAMILIES)
+
+
+def test_a_source_that_fails_keeps_the_time_of_its_last_success() -> None:
+    """So that one can see how old its answer is."""
+    clock = Clock()
+    monitor = MonitorMetrics("1.2.3", clock, ALONE, "")
+    source = monitor.add_source("a")
+    source.asked(ok=True)
+    clock.now += 60
+    source.asked(ok=False)
+    assert sources(monitor, families.DISCOVERY_UP) == {("a",): 0}
+    assert sources(monitor, families.DISCOVERY_LAST_SUCCESS) == {("a",): 1_700_000_000.123}
+    assert sources(monitor, families.DISCOVERY_REFRESHES) == {("a",): 2}
+    assert sources(monitor, families.DISCOVERY_REFRESH_FAILURES) == {("a",): 1}
+    source.asked(ok=True)
+    assert sources(monitor, families.DISCOVERY_UP) == {("a",): 1}
+    assert sources(monitor, families.DISCOVERY_REFRESH_FAILURES) == {("a",): 1}

@@ -1,0 +1,1 @@
+"""Sources that name targets, and the probes that are made of them."""
