@@ -16,20 +16,14 @@ from aiohttp import web
 
 from monitor.core.refusals import Refusal
 from monitor.web.access import Access
-from monitor.web.shares import Pace, Shares, client_of
+from monitor.web.shares import Pace, Place, Shares, client_of
 from monitor.web.tls import alternative_names
 
 MOST_CONNECTIONS = 64
-"""Open connections; further ones are told to come back."""
+"""Open connections. For a further one, the client that has the most must give one up."""
 
 MOST_CONNECTIONS_EACH = 16
 """How many of them may be one client's: browsers open six, scrapers one or two."""
-
-MOST_HANDSHAKES = 16
-"""TLS handshakes under way."""
-
-MOST_HANDSHAKES_EACH = 8
-"""How many of them may be one client's."""
 
 PER_SECOND = 50.0
 """Connections and requests of one client in a second; further ones wait."""
@@ -71,7 +65,6 @@ class Entrance:
         self.access = access
         self.refused = refused
         self.connections = Shares(MOST_CONNECTIONS, MOST_CONNECTIONS_EACH)
-        self.handshakes = Shares(MOST_HANDSHAKES, MOST_HANDSHAKES_EACH)
         self.pace = Pace(PER_SECOND, BURST)
         self.visits: set[Visit] = set()
 
@@ -96,6 +89,7 @@ class Visit(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._early: list[bytes] = []
+        self._place: Place | None = None
         self._unasked = 0
         self.client = ""
 
@@ -105,7 +99,8 @@ class Visit(asyncio.Protocol):
         entrance = self._entrance
         self.client = client_of(transport.get_extra_info("peername"))
         self._transport = transport
-        if not entrance.connections.take(self.client):
+        self._place = entrance.connections.take(self.client, self._make_room)
+        if self._place is None:
             entrance.refused(Refusal.CONNECTIONS)
             if entrance.access().context is None:
                 transport.write(FULL)
@@ -141,10 +136,6 @@ class Visit(asyncio.Protocol):
     async def _handshake(
         self, transport: asyncio.Transport, context: ssl.SSLContext
     ) -> asyncio.Transport | None:
-        handshakes = self._entrance.handshakes
-        if not handshakes.take(self.client):
-            self._entrance.refused(Refusal.HANDSHAKE)
-            return None
         try:
             return await self._loop.start_tls(
                 transport,
@@ -156,8 +147,6 @@ class Visit(asyncio.Protocol):
         except OSError:  # SSLError and TimeoutError are kinds of it
             self._entrance.refused(Refusal.HANDSHAKE)
             return None
-        finally:
-            handshakes.leave(self.client)
 
     def _begin(self, transport: asyncio.Transport) -> None:
         """Hand over to what handles requests."""
@@ -179,6 +168,9 @@ class Visit(asyncio.Protocol):
     def _wait_for_request(self) -> None:
         if self._deadline is None:
             self._deadline = self._loop.call_later(REQUEST_DEADLINE, self._too_slow)
+
+    def _make_room(self) -> None:
+        self.cut_off(Refusal.CONNECTIONS)
 
     def _too_slow(self) -> None:
         self.cut_off(Refusal.SLOW)
@@ -236,9 +228,9 @@ class Visit(asyncio.Protocol):
         task = self._task
         if task is not None and task is not asyncio.current_task():
             task.cancel()
-        if self in self._entrance.visits:
-            self._entrance.visits.remove(self)
-            self._entrance.connections.leave(self.client)
+        self._entrance.visits.discard(self)
+        if self._place is not None:
+            self._entrance.connections.leave(self._place)
 
 
 def _names_of(transport: asyncio.Transport) -> frozenset[str]:

@@ -20,13 +20,8 @@ from enum import Enum, auto
 
 import bcrypt
 
-from monitor.web.shares import Shares
-
-MOST_CHECKS = 8
-"""Checks that are waited for at a time."""
-
-MOST_CHECKS_EACH = 2
-"""How many of them may be one client's."""
+MOST_CHECKS = 16
+"""Clients that wait for a check at a time; each for one."""
 
 REST = 4.0
 """After a wrong password, so many times as long as the check took nothing is checked: guessing
@@ -56,20 +51,21 @@ class Checker:
 
     def __init__(self, check: Check = bcrypt.checkpw) -> None:
         self._check = check
-        self._places = Shares(MOST_CHECKS, MOST_CHECKS_EACH)
+        self._waiting: set[str] = set()
         self._thread = ThreadPoolExecutor(1, "passwords", initializer=_give_way)
         self._turn = asyncio.Lock()
         self._rested = 0.0
 
     async def verify(self, client: str, password: bytes, hashed: bytes) -> Verdict:
         """Check a password for a client, when it is its turn."""
-        if not self._places.take(client):
+        if client in self._waiting or len(self._waiting) >= MOST_CHECKS:
             return Verdict.BUSY
+        self._waiting.add(client)
         try:
             async with self._turn:
                 right = await self._verify(password, hashed)
         finally:
-            self._places.leave(client)
+            self._waiting.discard(client)
         return Verdict.RIGHT if right else Verdict.WRONG
 
     async def _verify(self, password: bytes, hashed: bytes) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import hdrs, web
 
@@ -92,14 +93,15 @@ async def config(request: web.Request) -> web.StreamResponse:
 @contextmanager
 def _place(request: web.Request, key: web.AppKey[Shares], full: str) -> Iterator[None]:
     """Hold one of the places for a page, or refuse it."""
-    shares, client = request.app[key], visit_of(request).client
-    if not shares.take(client):
+    shares, visit = request.app[key], visit_of(request)
+    place = shares.take(visit.client, partial(visit.cut_off, Refusal.BUSY))
+    if place is None:
         request.app[PARTS].refused(Refusal.BUSY)
         raise web.HTTPServiceUnavailable(text=full)
     try:
         yield
     finally:
-        shares.leave(client)
+        shares.leave(place)
 
 
 async def _send(request: web.Request, scrape: Scrape) -> web.StreamResponse:

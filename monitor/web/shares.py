@@ -6,7 +6,8 @@ Pure: no clock, no I/O.
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from monitor.core.budget import Budget
 
@@ -31,26 +32,57 @@ def client_of(peer: object) -> str:
     return str(ipaddress.IPv6Network((address, 64), strict=False))
 
 
+@dataclass(eq=False, slots=True)
+class Place:
+    """One place, its client's until it is given back; `give_way` is called if it is taken away."""
+
+    client: str
+    give_way: Callable[[], None]
+
+
 class Shares:
-    """So many places for all clients, and so many of them for each."""
+    """So many places for all clients, and so many of them for each.
+
+    Once they are all taken, whoever has the most gives one up for a client that has fewer. So
+    nobody is kept out by a few others, however many places those want.
+    """
 
     def __init__(self, most: int, each: int) -> None:
         self._most = most
         self._each = each
-        self._taken: Counter[str] = Counter()
+        self._taken: dict[str, list[Place]] = {}
 
-    def take(self, client: str) -> bool:
+    @property
+    def taken(self) -> int:
+        """How many places are taken."""
+        return sum(map(len, self._taken.values()))
+
+    def take(self, client: str, give_way: Callable[[], None]) -> Place | None:
         """Take a place, if there is one for this client."""
-        if self._taken.total() >= self._most or self._taken[client] >= self._each:
-            return False
-        self._taken[client] += 1
-        return True
+        own = len(self._taken.get(client, ()))
+        if own >= self._each or (self.taken >= self._most and not self._make_room(own)):
+            return None
+        place = Place(client, give_way)
+        self._taken.setdefault(client, []).append(place)
+        return place
 
-    def leave(self, client: str) -> None:
-        """Give a place back."""
-        self._taken[client] -= 1
-        if self._taken[client] <= 0:
-            del self._taken[client]
+    def leave(self, place: Place) -> None:
+        """Give a place back, if it was not taken away."""
+        places = self._taken.get(place.client, [])
+        if place in places:
+            places.remove(place)
+        if not places:
+            self._taken.pop(place.client, None)
+
+    def _make_room(self, own: int) -> bool:
+        """Take the latest place from the client that has the most, if that makes it fairer."""
+        most = max(self._taken.values(), key=len)
+        if len(most) <= own + 1:
+            return False
+        place = most[-1]
+        self.leave(place)
+        place.give_way()
+        return True
 
 
 class Pace:

@@ -99,14 +99,14 @@ class TestConfig:
         site.parts.config = ["x" * CHUNK] * 1000
         writer.transport.pause_reading()  # type: ignore[attr-defined] # it is for both ways
         writer.write(b"GET /config HTTP/1.1\r\nHost: x\r\n\r\n")
-        await until(lambda: site.server._runner.app[CONFIGS]._taken.total() == 1)
+        await until(lambda: site.server._runner.app[CONFIGS].taken == 1)
         answer = await site.get("/config")
         assert (answer.status, answer.text) == (
             503,
             "the config is being shown to somebody else\n",
         )
         writer.transport.abort()
-        await until(lambda: not site.server._runner.app[CONFIGS]._taken)
+        await until(lambda: site.server._runner.app[CONFIGS].taken == 0)
         assert (await site.get("/config")).status == 200
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.web.shares import MOST_REMEMBERED, Pace, Shares, client_of
+from monitor.web.shares import MOST_REMEMBERED, Pace, Place, Shares, client_of
 
 
 class TestClients:
@@ -28,27 +28,71 @@ class TestClients:
 class TestShares:
     """Places."""
 
-    def test_there_are_so_many_for_all(self) -> None:
+    @pytest.fixture
+    def gone(self) -> list[str]:
+        """Clients that had to give a place up."""
+        return []
+
+    def take(self, shares: Shares, gone: list[str], client: str) -> Place | None:
+        """Take a place for a client."""
+        return shares.take(client, lambda: gone.append(client))
+
+    def test_there_are_so_many_for_all(self, gone: list[str]) -> None:
         """And one that is left can be taken."""
         shares = Shares(most=2, each=2)
-        assert shares.take("a")
-        assert shares.take("b")
-        assert not shares.take("c")
-        shares.leave("a")
-        assert shares.take("c")
+        first = self.take(shares, gone, "a")
+        assert first is not None
+        assert self.take(shares, gone, "b") is not None
+        assert self.take(shares, gone, "c") is None
+        shares.leave(first)
+        assert self.take(shares, gone, "c") is not None
+        assert gone == []
 
-    def test_there_are_so_many_for_each(self) -> None:
+    def test_there_are_so_many_for_each(self, gone: list[str]) -> None:
         """What one cannot have, others can."""
         shares = Shares(most=3, each=2)
-        assert [shares.take("a") for _ in range(3)] == [True, True, False]
-        assert shares.take("b")
+        assert [self.take(shares, gone, "a") is None for _ in range(3)] == [False, False, True]
+        assert self.take(shares, gone, "b") is not None
+        assert gone == []
 
-    def test_nobody_is_remembered_who_has_no_place(self) -> None:
+    def test_who_has_the_most_makes_room(self, gone: list[str]) -> None:
+        """For one who has fewer, and only as long as that is fairer."""
+        shares = Shares(most=5, each=4)
+        for client in "aaaab":
+            self.take(shares, gone, client)
+        assert self.take(shares, gone, "a") is None
+        assert self.take(shares, gone, "c") is not None
+        assert self.take(shares, gone, "b") is not None
+        assert gone == ["a", "a"]
+        assert self.take(shares, gone, "c") is None
+        assert shares.taken == 5
+
+    def test_the_latest_place_is_given_up(self) -> None:
+        """The oldest may be a scraper's."""
+        shares = Shares(most=2, each=2)
+        gone: list[int] = []
+        shares.take("a", lambda: gone.append(1))
+        shares.take("a", lambda: gone.append(2))
+        assert shares.take("b", lambda: gone.append(3)) is not None
+        assert gone == [2]
+
+    def test_a_place_that_was_taken_away_is_not_given_back_twice(self, gone: list[str]) -> None:
+        """Its client leaves all the same."""
+        shares = Shares(most=2, each=2)
+        places = [self.take(shares, gone, "a") for _ in range(2)]
+        self.take(shares, gone, "b")
+        for place in places:
+            assert place is not None
+            shares.leave(place)
+        assert shares.taken == 1
+
+    def test_nobody_is_remembered_who_has_no_place(self, gone: list[str]) -> None:
         """Or a scan would fill the memory."""
         shares = Shares(most=2, each=1)
         for number in range(100):
-            assert shares.take(str(number))
-            shares.leave(str(number))
+            place = self.take(shares, gone, str(number))
+            assert place is not None
+            shares.leave(place)
             assert not shares._taken
 
 
