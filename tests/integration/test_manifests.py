@@ -426,16 +426,42 @@ class TestTheClosedPort:
         assert f"`{endpoint['tlsConfig']['serverName']}`" in DOCS
 
 
+def additions() -> list[str]:
+    """Each part of the page that may be added to the example's kustomization."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if set(yaml.safe_load(block)) <= {"patches", "components"}]
+
+
+def render_example(directory: Path, addition: str = "") -> list[Manifest]:
+    """Return the objects of the kustomization that the page shows, with an addition to it."""
+    here = os.path.relpath(KUBERNETES, directory)
+    for name, text in examples():
+        whole = text + addition if name == "kustomization.yaml" else text
+        (directory / name).write_text(whole.replace("ws-monitor/deploy/kubernetes", here))
+    return render(directory)
+
+
 class TestThePage:
     """What docs/kubernetes.md tells a user to do."""
 
     @pytest.fixture
     def own(self, tmp_path: Path) -> list[Manifest]:
         """The objects of the kustomization that the page shows."""
-        for name, text in examples():
-            here = os.path.relpath(KUBERNETES, tmp_path)
-            (tmp_path / name).write_text(text.replace("ws-monitor/deploy/kubernetes", here))
-        return render(tmp_path)
+        return render_example(tmp_path)
+
+    @pytest.mark.parametrize("addition", additions())
+    def test_what_it_adds_to_the_kustomization_fits_and_does_something(
+        self, addition: str, own: list[Manifest], tmp_path: Path
+    ) -> None:
+        changed = render_example(tmp_path, addition)
+        plain = [each for each in changed if each["kind"] not in OPERATOR]
+        problems = {each["kind"]: problems_of(each, KUBERNETES_VERSIONS[-1]) for each in plain}
+        assert {kind: problem for kind, problem in problems.items() if problem} == {}
+        assert violations(pod_of(tuple(changed))) == []
+        assert changed != own
+
+    def test_it_shows_how_to_add_a_label_memory_and_a_closed_port(self) -> None:
+        assert len(additions()) >= 3
 
     def test_its_kustomization_renders_to_valid_objects(self, own: list[Manifest]) -> None:
         plain = [each for each in own if each["kind"] not in OPERATOR]
