@@ -1,6 +1,7 @@
 """Where values live between scrapes: plain numbers on small objects, without locks.
 
-One thread writes, the event loop's. Whatever is expensive happens at the scrape.
+One thread writes, the event loop's. Whatever is expensive happens at the scrape. Counts are floats
+too, as the formats write them.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Cell:
     __slots__ = ("value",)
     parts = SINGLE
 
-    def __init__(self, value: float = 0) -> None:
+    def __init__(self, value: float = 0.0) -> None:
         self.value = value
 
     def set(self, value: float) -> None:
@@ -84,9 +85,9 @@ class Histogram:
     __slots__ = ("_bounds", "_counts", "_sum", "value")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self.value = 0
+        self.value = 0.0
         self._bounds = tuple(bounds)
-        self._counts = [0] * (len(self._bounds) + 1)
+        self._counts = [0.0] * (len(self._bounds) + 1)
         self._sum = 0.0
 
     def observe(self, value: float) -> None:

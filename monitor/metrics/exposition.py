@@ -1,16 +1,26 @@
 """What a scrape gets: all families of all probes, rendered without holding up the loop.
 
 `prometheus_client` takes many microseconds for a line, on the loop that sends the beats. So the
-lines of the probes are rendered from cached prefixes, probe by probe, and the loop gets its turn
-in between; compressing and joining is done by a thread, without the interpreter's lock. Each probe
-is rendered in one go, so its books balance in every scrape.
+numbers of each probe are noted in one go, and its books balance in every scrape. Then the lines are
+written from templates, family by family, and the loop gets its turn in between. They go into the
+compressor as they come, in a thread and without the interpreter's lock: a page is never there as a
+whole but compressed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Hashable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,10 +31,11 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from monitor.core.availability import Availability
 from monitor.core.sharding import ALONE, Shard
 from monitor.core.traffic import Traffic
-from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES
+from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES, Family
+from monitor.metrics.lines import Snapshot, write_family
 from monitor.metrics.negotiation import Format, accepts_gzip, choose_format
 from monitor.metrics.own import MonitorMetrics
-from monitor.metrics.pages import Pages, put_together
+from monitor.metrics.pages import HEADERS, Packing, Page
 from monitor.metrics.series import Detail, ProbeIdentity, ProbeSeries
 from monitor.metrics.view import View
 
@@ -33,17 +44,37 @@ T = TypeVar("T")
 LONGEST_HOLD = 0.0005
 """Rendering yields to the loop after this many seconds: half of what we allow ourselves."""
 
+AT_ONCE = 16
+"""So many probes have one family written between two looks at the clock."""
+
+WORTH_THE_WAY = 256
+"""So many pieces are compressed at a time."""
+
 STEP = 0.010
 """The wall clock is taken to be set, not read late, when it differs by this many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """One response to a scrape."""
+    """One response to a scrape; the page is kept compressed also for those who want it plain."""
 
-    body: bytes
+    page: Page
     content_type: str
     content_encoding: str | None
+
+    @property
+    def length(self) -> int:
+        """How many bytes its body has."""
+        return sum(map(len, self.page.packed)) if self.content_encoding else self.page.length
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """Return the body in pieces of at most `size` bytes."""
+        if not self.content_encoding:
+            yield from self.page.plain(size)
+            return
+        for packed in self.page.packed:
+            for start in range(0, len(packed), size):
+                yield packed[start : start + size]
 
 
 class Exposition:
@@ -108,9 +139,8 @@ class Exposition:
     async def scrape(self, accept_header: str | None, accept_encoding: str | None) -> Scrape:
         """Render everything as the two request headers ask; scrapes at one time share the work."""
         chosen, content_type = choose_format(accept_header)
-        compress = accepts_gzip(accept_encoding)
-        body = await self._share((chosen, compress), lambda: self._body(chosen, compress=compress))
-        return Scrape(body, content_type, "gzip" if compress else None)
+        page = await self._share(chosen, lambda: self._page(chosen))
+        return Scrape(page, content_type, "gzip" if accepts_gzip(accept_encoding) else None)
 
     def views(self) -> Iterator[View]:
         """Return our families as `prometheus_client` sees them: slow, and the reference."""
@@ -128,26 +158,54 @@ class Exposition:
         # One client that goes away must not cancel what the others wait for.
         return cast(T, await asyncio.shield(running))
 
-    async def _body(self, chosen: Format, *, compress: bool) -> bytes:
+    async def _page(self, chosen: Format) -> Page:
+        """Write everything, family by family, and compress it as it is written."""
         begun = self._monotonic()
-        pages = await self._share("pages", self._render)
-        finish = partial(put_together, pages, self.registry, chosen, compress=compress)
-        body = await asyncio.get_running_loop().run_in_executor(self._thread, finish)
+        snapshots = await self._share("snapshots", self._take_snapshots)
+        run = partial(asyncio.get_running_loop().run_in_executor, self._thread)
+        packing = Packing()
+        packed: Awaitable[None] = _nothing()
+        async for texts in self._write(snapshots, HEADERS[chosen]):
+            await packed
+            # The thread compresses these while the next ones are written.
+            packed = run(packing.write, texts)
+        await packed
+        await run(packing.write_others, self.registry, chosen)
+        page = await run(packing.finish)
         self.monitor.scrape_duration.value = self._monotonic() - begun
-        return body
+        return page
 
-    async def _render(self) -> Pages:
-        """Return the lines of all families, each probe's as they are at one instant."""
-        pages: Pages = {family: [lines.render()] for family, lines in self.monitor.lines.items()}
-        pages |= {family: [] for family in self._detail.shown}
+    async def _take_snapshots(self) -> list[Snapshot]:
+        """Return the numbers of all probes, each probe's as they are at one instant."""
         epoch = self._synchronised()
         breath = _Breath(self._monotonic)
+        snapshots = []
         for series in list(self._probes.values()):
             series.refresh(self._monotonic(), epoch)
-            for family, lines in series.lines.items():
-                pages[family].append(lines.render())
+            snapshots.append(series.snapshot())
             await breath.take()
-        return pages
+        return snapshots
+
+    async def _write(
+        self, snapshots: Sequence[Snapshot], headers: Mapping[Family, str]
+    ) -> AsyncIterator[list[str]]:
+        """Return all lines, in parts that are worth the way to another thread."""
+        breath = _Breath(self._monotonic)
+        texts = [
+            text
+            for family, lines in self.monitor.lines.items()
+            for text in (headers[family], lines.render().decode())
+        ]
+        for index, family in enumerate(self._detail.shown):
+            texts.append(headers[family])
+            for start in range(0, len(snapshots), AT_ONCE):
+                some = snapshots[start : start + AT_ONCE]
+                texts += write_family(index, some)
+                await breath.take()
+                if len(texts) >= WORTH_THE_WAY:
+                    yield texts
+                    texts = []
+        yield texts
 
     def _synchronised(self) -> float:
         """Return the Unix time of the monotonic clock's 0, the same until the wall clock is set.
@@ -159,6 +217,10 @@ class Exposition:
         if abs(epoch - self._epoch) >= STEP:
             self._epoch = epoch
         return self._epoch
+
+
+async def _nothing() -> None:
+    """Be done."""
 
 
 class _Breath:

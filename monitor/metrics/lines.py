@@ -8,12 +8,13 @@ comes out is what `prometheus_client` writes for the same samples, byte for byte
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from itertools import chain
-from operator import attrgetter, is_
-from typing import TypeVar
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from operator import attrgetter
+from typing import Final, NamedTuple, TypeVar
 
 from prometheus_client.samples import Sample
 
@@ -24,7 +25,12 @@ from monitor.metrics.numbers import write_number
 T = TypeVar("T")
 
 VALUE = attrgetter("value")
-ABSENT = partial(is_, None)
+
+PLACE = "\n\n"
+"""Two ends of a line: no line is empty, and label values have none (`_escape`)."""
+
+DOUBLE: Final = "d"
+DOUBLE_SIZE = 8
 
 SHAPES = 4096
 """So many templates are kept: a fleet of alike probes needs some forty."""
@@ -54,16 +60,60 @@ def make_base(labels: Mapping[str, str]) -> Base:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """The lines of one family with places for numbers, and in the result for the base labels."""
+    """The lines of one family with places for numbers (`%s`) and for the base labels (`PLACE`)."""
 
     text: str
     count: int
 
 
 @lru_cache(FILLED)
-def _filled(template: Template, numbers: tuple[float, ...]) -> str:
-    """Return a template's lines with their numbers; those that never change are shared by all."""
-    return template.text % tuple(map(write_number, numbers))
+def _filled(template: Template, numbers: bytes) -> tuple[str, ...]:
+    """Return what is between the base labels; where the numbers never change, all share it."""
+    filled = template.text % tuple(map(write_number, memoryview(numbers).cast(DOUBLE)))
+    return tuple(filled.split(PLACE))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """The templates of all families of one probe, and where in the numbers those of each are.
+
+    `doubles` packs the numbers.
+    """
+
+    templates: tuple[Template, ...]
+    spans: tuple[slice, ...]
+    doubles: struct.Struct
+
+
+@lru_cache(SHAPES)
+def _shape(templates: tuple[Template, ...]) -> Shape:
+    ends = list(accumulate((template.count for template in templates), initial=0))
+    spans = (slice(start * DOUBLE_SIZE, end * DOUBLE_SIZE) for start, end in pairwise(ends))
+    return Shape(templates, tuple(spans), struct.Struct(f"{ends[-1]}{DOUBLE}"))
+
+
+class Snapshot(NamedTuple):
+    """The numbers of one probe at one instant, eight bytes each, and how to write them."""
+
+    shape: Shape
+    numbers: bytes
+    escaped: tuple[str, ...]
+
+
+def write_family(family: int, snapshots: Iterable[Snapshot]) -> list[str]:
+    """Return the lines of one family, counted in the order of the snapshots, of some probes."""
+    texts = []
+    for shape, numbers, escaped in snapshots:
+        template = shape.templates[family]
+        between = _filled(template, numbers[shape.spans[family]])
+        if len(escaped) == 1:
+            texts.append(escaped[0].join(between))
+        else:
+            pieces = [""] * (2 * len(between) - 1)
+            pieces[::2] = between
+            pieces[1::2] = escaped * template.count
+            texts.append("".join(pieces))
+    return texts
 
 
 @lru_cache(SHAPES)
@@ -82,8 +132,8 @@ def _template(
 
 
 def _with_places(name: str, names: tuple[str, ...], labels: Mapping[str, str]) -> str:
-    places = dict.fromkeys(names, "%%s")
-    given = {label: _escape(value).replace("%", "%%%%") for label, value in labels.items()}
+    places = dict.fromkeys(names, PLACE)
+    given = {label: _escape(value).replace("%", "%%") for label, value in labels.items()}
     pairs = ",".join(f'{label}="{value}"' for label, value in sorted({**places, **given}.items()))
     return f"{name}{{{pairs}}} %s\n" if pairs else f"{name} %s\n"
 
@@ -136,7 +186,7 @@ class Lines:
 
     def _fitting(self) -> Template:
         """Return the template for those cells that have something to tell."""
-        absent = tuple(map(ABSENT, map(VALUE, self._cells)))
+        absent = tuple([cell.value is None for cell in self._cells])
         if self._template is None or absent != self._absent:
             present = zip(self._extras, self._cells, absent, strict=True)
             shown = tuple((extra, cell.parts) for extra, cell, gone in present if not gone)
@@ -144,17 +194,21 @@ class Lines:
             self._absent = absent
         return self._template
 
-    def render(self) -> bytes:
-        """Return the lines as they are exposed."""
+    def put(self, numbers: list[float]) -> Template:
+        """Add the numbers of this instant to others, and return the template for them."""
         template = self._template
         if template is None or self._optional:
             template = self._fitting()
         if self._plain:
-            numbers = tuple(map(VALUE, self._cells))
+            numbers += map(VALUE, self._cells)
         else:
-            numbers = tuple(chain.from_iterable([cell.values() for cell in self._cells]))
-        text = _filled(template, numbers)
-        return (text % (self._base.escaped * template.count)).encode()
+            for cell in self._cells:
+                numbers += cell.values()
+        return template
+
+    def render(self) -> bytes:
+        """Return the lines as they are exposed."""
+        return "".join(write_family(0, [snapshot([self], self._base)])).encode()
 
     def samples(self) -> Iterator[Sample]:
         """Return the same as samples, for `prometheus_client` to write."""
@@ -164,6 +218,13 @@ class Lines:
             # A cell that has nothing to tell yet has labels and no value.
             for (suffix, more), value in zip(cell.parts, cell.values(), strict=False):
                 yield Sample(self._family.name + suffix, {**labels, **dict(more)}, value)
+
+
+def snapshot(lines: Iterable[Lines], base: Base) -> Snapshot:
+    """Return the numbers of this instant of all families of one probe."""
+    numbers: list[float] = []
+    shape = _shape(tuple([one.put(numbers) for one in lines]))
+    return Snapshot(shape, shape.doubles.pack(*numbers), base.escaped)
 
 
 def gather(

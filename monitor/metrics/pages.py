@@ -1,13 +1,13 @@
-"""From lines to the bytes of one response. What is here runs in a thread.
+"""From lines to the bytes of one response: bit by bit, so that a page is never there as a whole.
 
-Joining and compressing large pages does not hold the interpreter's lock, so the loop goes on.
+Compressing does not hold the interpreter's lock, so the loop goes on.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from dataclasses import dataclass
 
 from prometheus_client import Metric
 from prometheus_client.exposition import generate_latest
@@ -18,9 +18,6 @@ from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES, Family
 from monitor.metrics.negotiation import Format
 from monitor.metrics.view import empty_metric
 
-Pages = dict[Family, list[bytes]]
-"""The lines of each family, one piece for each probe."""
-
 EOF = b"# EOF\n"
 
 COMPRESSION = 1
@@ -28,9 +25,6 @@ COMPRESSION = 1
 
 GZIP_WINDOW = 31
 """zlib's way to ask for a gzip header."""
-
-AT_ONCE = 128
-"""Pieces that are compressed in one go."""
 
 
 class _Empty(Collector):
@@ -51,7 +45,7 @@ GENERATE: dict[Format, Callable[[Collector], bytes]] = {
 
 HEADERS = {
     chosen: {
-        family: generate(_Empty(family)).removesuffix(EOF)
+        family: generate(_Empty(family)).removesuffix(EOF).decode()
         for family in MONITOR_FAMILIES + PROBE_FAMILIES
     }
     for chosen, generate in GENERATE.items()
@@ -59,16 +53,48 @@ HEADERS = {
 """The lines above the samples of each family, as `prometheus_client` writes them."""
 
 
-def put_together(pages: Pages, others: Collector, chosen: Format, *, compress: bool) -> bytes:
-    """Return the body of a response: the pages, and what `prometheus_client` writes of others."""
-    sections = [[HEADERS[chosen][family], *page] for family, page in pages.items()]
-    pieces = [*chain.from_iterable(sections), GENERATE[chosen](others)]
-    return b"".join(_compressed(pieces) if compress else pieces)
+@dataclass(frozen=True, slots=True, eq=False)
+class Page:
+    """A page of metrics as it is kept: compressed, since the plain one is twenty times as long.
+
+    `packed` has it in pieces; `length` is that of the plain one, in bytes.
+    """
+
+    packed: Sequence[bytes]
+    length: int
+
+    def plain(self, size: int) -> Iterator[bytes]:
+        """Return the page itself, in pieces of at most `size` bytes, unpacked one by one."""
+        unpack = zlib.decompressobj(GZIP_WINDOW)
+        for packed in self.packed:
+            piece = unpack.decompress(packed, size)
+            while piece:
+                yield piece
+                piece = unpack.decompress(unpack.unconsumed_tail, size)
 
 
-def _compressed(pieces: Sequence[bytes]) -> Iterator[bytes]:
-    squeeze = zlib.compressobj(COMPRESSION, wbits=GZIP_WINDOW)
-    for start in range(0, len(pieces), AT_ONCE):
-        # A short join keeps the lock, so it has to be short.
-        yield squeeze.compress(b"".join(pieces[start : start + AT_ONCE]))
-    yield squeeze.flush()
+class Packing:
+    """Takes a page bit by bit, and compresses it. All of this is work for a thread."""
+
+    def __init__(self) -> None:
+        self._squeeze = zlib.compressobj(COMPRESSION, wbits=GZIP_WINDOW)
+        self._packed: list[bytes] = []
+        self._length = 0
+
+    def write(self, texts: Sequence[str]) -> None:
+        """Take some lines."""
+        self.take("".join(texts).encode())
+
+    def write_others(self, others: Collector, chosen: Format) -> None:
+        """Take what `prometheus_client` writes of others, which ends a page."""
+        self.take(GENERATE[chosen](others))
+
+    def take(self, data: bytes) -> None:
+        """Take some bytes."""
+        self._length += len(data)
+        self._packed.append(self._squeeze.compress(data))
+
+    def finish(self) -> Page:
+        """Return the page."""
+        self._packed.append(self._squeeze.flush())
+        return Page(self._packed, self._length)

@@ -44,7 +44,7 @@ from monitor.core.failures import FailureReason, Phase
 from monitor.core.traffic import Traffic
 from monitor.metrics import families
 from monitor.metrics.cells import Cell, Histogram, Reading
-from monitor.metrics.lines import Child, gather
+from monitor.metrics.lines import Child, Snapshot, gather, make_base, snapshot
 
 LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -282,8 +282,8 @@ class ProbeSeries:
                 raise ValueError(f"probe {identity.name}: {label!r} cannot be a label")
         self._identity = identity
         self._beats = {mode: self._beats_of(mode, facts) for mode, facts in identity.modes.items()}
-        base = {**identity.labels, "probe": identity.name}
-        self.lines = gather(self._detail.shown, self._children(), base)
+        self._base = make_base({**identity.labels, "probe": identity.name})
+        self.lines = gather(self._detail.shown, self._children(), self._base)
         self._describe()
 
     def __call__(self, event: Event) -> None:
@@ -305,6 +305,10 @@ class ProbeSeries:
         life.connection_start.value = _unix(life.opened_at, epoch)
         for beats in self._beats.values():
             beats.last_echo.value = _unix(beats.last_echo_at, epoch)
+
+    def snapshot(self) -> Snapshot:
+        """Return the numbers of this instant."""
+        return snapshot(self.lines.values(), self._base)
 
     def _children(self) -> Iterator[Child]:
         yield from self._life.children()

@@ -108,14 +108,12 @@ async def _send(request: web.Request, scrape: Scrape) -> web.StreamResponse:
     response = web.StreamResponse()
     response.headers[hdrs.CONTENT_TYPE] = scrape.content_type
     response.headers[hdrs.VARY] = f"{hdrs.ACCEPT}, {hdrs.ACCEPT_ENCODING}"
-    response.content_length = len(scrape.body)
+    response.content_length = scrape.length
     if scrape.content_encoding is not None:
         response.headers[hdrs.CONTENT_ENCODING] = scrape.content_encoding
     await response.prepare(request)
     if request.method == hdrs.METH_GET:
-        body = memoryview(scrape.body)
-        chunks = (body[start : start + CHUNK] for start in range(0, len(body), CHUNK))
-        await _write(request, response, chunks)
+        await _write(request, response, scrape.pieces(CHUNK))
     return response
 
 

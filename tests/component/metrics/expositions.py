@@ -4,7 +4,7 @@ from monitor.core.availability import Availability
 from monitor.core.events import Mode
 from monitor.core.traffic import Traffic
 from monitor.metrics import families
-from monitor.metrics.exposition import Exposition
+from monitor.metrics.exposition import Exposition, Scrape
 from monitor.metrics.series import ProbeSeries
 from tests.unit.metrics.probes import A_LIFE, EPOCH, identity
 
@@ -49,6 +49,13 @@ def add(exposition: Exposition, name: str, *modes: Mode, **labels: str) -> Probe
     return series
 
 
+def body(scrape: Scrape) -> bytes:
+    """Return what a client gets."""
+    whole = b"".join(scrape.pieces(1000))
+    assert len(whole) == scrape.length
+    return whole
+
+
 async def text(exposition: Exposition) -> str:
     """Return a scrape in the text format."""
-    return (await exposition.scrape(TEXT, None)).body.decode()
+    return body(await exposition.scrape(TEXT, None)).decode()

@@ -23,7 +23,7 @@ from monitor.core.traffic import Traffic
 from monitor.metrics.exposition import LONGEST_HOLD, STEP, Exposition
 from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES
 from monitor.metrics.series import ProbeSeries
-from tests.component.metrics.expositions import TEXT, Clocks, add, exposition, text
+from tests.component.metrics.expositions import TEXT, Clocks, add, body, exposition, text
 from tests.unit.metrics.probes import EPOCH, identity
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
@@ -80,9 +80,10 @@ def test_a_scrape_is_what_the_library_would_write(
     clocks.now += later
     scrape = asyncio.run(exposed.scrape(accept, None))
     expected, content_type = reference(exposed, accept)
-    assert scrape.body.startswith(expected)
+    page = body(scrape)
+    assert page.startswith(expected)
     assert scrape.content_type == content_type
-    rest = scrape.body.removeprefix(expected).decode().split("\n")
+    rest = page.removeprefix(expected).decode().split("\n")
     assert all(line.startswith(("# ", "process_")) for line in rest[:-1])
     assert quiet is not busy
 
@@ -91,7 +92,7 @@ async def test_openmetrics_can_be_parsed() -> None:
     """By the strict parser of the library, and it finds every family and its unit."""
     exposed = exposition(Clocks())
     add(exposed, "lobby", Mode.MESSAGE, Mode.PING)
-    page = (await exposed.scrape(OPENMETRICS, None)).body.decode()
+    page = body(await exposed.scrape(OPENMETRICS, None)).decode()
     found = {family.name: family for family in openmetrics_families(page)}  # type: ignore[no-untyped-call]
     for family in PROBE_FAMILIES + MONITOR_FAMILIES:
         read = found[family.name.removesuffix("_total")]
@@ -107,7 +108,7 @@ async def test_there_are_no_created_series() -> None:
     exposed = exposition(Clocks())
     add(exposed, "lobby")
     for accept in FORMATS:
-        assert b"_created" not in (await exposed.scrape(accept, None)).body
+        assert b"_created" not in body(await exposed.scrape(accept, None))
 
 
 async def test_probes_are_grouped_by_family() -> None:
@@ -171,8 +172,8 @@ class TestCompression:
         plain = await exposed.scrape(OPENMETRICS, None)
         packed = await exposed.scrape(OPENMETRICS, "gzip")
         ours = b"# HELP process_"
-        unpacked = gzip.decompress(packed.body)
-        assert unpacked.partition(ours)[0] == plain.body.partition(ours)[0]
+        unpacked = gzip.decompress(body(packed))
+        assert unpacked.partition(ours)[0] == body(plain).partition(ours)[0]
         assert (plain.content_encoding, packed.content_encoding) == (None, "gzip")
 
     async def test_the_heavy_work_is_done_in_a_thread(self) -> None:
@@ -219,8 +220,8 @@ class TestSharing:
             exposed.scrape(OPENMETRICS, "gzip"),
         )
         assert len(rendered) == 1
-        assert scrapes[0].body is scrapes[1].body
-        assert len({scrape.body for scrape in scrapes}) == 3
+        assert scrapes[0].page is scrapes[1].page is scrapes[2].page
+        assert len({body(scrape) for scrape in scrapes}) == 3
 
     async def test_one_after_the_other_is_rendered_anew(self, rendered: list[int]) -> None:
         """Nobody gets an old page."""
@@ -239,7 +240,7 @@ class TestSharing:
         staying = asyncio.create_task(exposed.scrape(TEXT, None))
         await asyncio.sleep(0)
         leaving.cancel()
-        assert b'probe="lobby"' in (await staying).body
+        assert b'probe="lobby"' in body(await staying)
         assert leaving.cancelled()
 
 

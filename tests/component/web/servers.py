@@ -8,15 +8,23 @@ import aiohttp
 
 from monitor.core.refusals import Refusal
 from monitor.metrics.exposition import Scrape
+from monitor.metrics.pages import Packing
 from monitor.web.server import Overview, WebParts, WebServer
 
 PATIENT = 10.0
 """Seconds to wait for what must happen."""
 
 
+def scrape_of(body: bytes, content_type: str, content_encoding: str | None) -> Scrape:
+    """Return a scrape of a page that reads so."""
+    packing = Packing()
+    packing.take(body)
+    return Scrape(packing.finish(), content_type, content_encoding)
+
+
 async def a_scrape(accept: str | None, accept_encoding: str | None) -> Scrape:
     """Return a page that says what was asked for."""
-    return Scrape(f"{accept} {accept_encoding}\n".encode(), "text/plain; version=0.0.4", None)
+    return scrape_of(f"{accept} {accept_encoding}\n".encode(), "text/plain; version=0.0.4", None)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -12,7 +12,7 @@ from monitor.web.entrance import LARGEST_REQUEST, MOST_CONNECTIONS, MOST_CONNECT
 from monitor.web.routes import CHUNK, MOST_SCRAPES, MOST_SCRAPES_EACH
 from monitor.web.server import LONGEST_LINE
 from monitor.web.shares import Pace
-from tests.component.web.servers import PATIENT, Site, rest_of, until
+from tests.component.web.servers import PATIENT, Site, rest_of, scrape_of, until
 
 
 async def raw(site: Site, request: bytes) -> bytes:
@@ -114,7 +114,7 @@ async def test_too_many_scrapes_at_a_time_are_refused(site: Site) -> None:
     async def scrape(*_: str | None) -> Scrape:
         waiting.release()
         await gate.wait()
-        return Scrape(b"page", "text/plain", None)
+        return scrape_of(b"page", "text/plain", None)
 
     site.parts.scrape = scrape
     scrapes = []
@@ -161,7 +161,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
     size = 64 * 1024 * 1024
 
     async def scrape(*_: str | None) -> Scrape:
-        return Scrape(bytes(size), "text/plain", None)
+        return scrape_of(bytes(size), "text/plain", None)
 
     site.parts.scrape = scrape
     reader, writer = await site.connect()
@@ -180,7 +180,7 @@ async def test_others_get_their_turn_while_a_large_page_is_sent(site: Site) -> N
     chunks = 100
 
     async def scrape(*_: str | None) -> Scrape:
-        return Scrape(bytes(chunks * CHUNK), "text/plain", None)
+        return scrape_of(bytes(chunks * CHUNK), "text/plain", None)
 
     site.parts.scrape = scrape
     turns = 0

@@ -12,7 +12,7 @@ from monitor.core.refusals import Refusal
 from monitor.metrics.exposition import Scrape
 from monitor.web.routes import CHUNK, CONFIGS, ROUTES
 from monitor.web.server import HEADERS, Overview
-from tests.component.web.servers import Answer, Site, until
+from tests.component.web.servers import Answer, Site, scrape_of, until
 
 PATHS = [route.path for route in ROUTES]
 
@@ -32,17 +32,17 @@ class TestMetrics:
 
     async def test_the_answer_says_what_it_is(self, site: Site) -> None:
         """Its type, its encoding, and that caches must not mix them up."""
-        body = gzip.compress(b"ws_probe_up 1.0\n")
+        body = b"ws_probe_up 1.0\n"
 
         async def scrape(*_: str | None) -> Scrape:
-            return Scrape(body, "application/openmetrics-text; version=1.0.0", "gzip")
+            return scrape_of(body, "application/openmetrics-text; version=1.0.0", "gzip")
 
         site.parts.scrape = scrape
         answer = await site.get("/metrics")
-        assert answer.body == body
+        assert gzip.decompress(answer.body) == body
         assert answer.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0"
         assert answer.headers["Content-Encoding"] == "gzip"
-        assert answer.headers["Content-Length"] == str(len(body))
+        assert answer.headers["Content-Length"] == str(len(answer.body))
         assert answer.headers["Vary"] == "Accept, Accept-Encoding"
 
     @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK + 7])
@@ -51,7 +51,7 @@ class TestMetrics:
         body = bytes(index % 251 for index in range(size))
 
         async def scrape(*_: str | None) -> Scrape:
-            return Scrape(body, "text/plain", None)
+            return scrape_of(body, "text/plain", None)
 
         site.parts.scrape = scrape
         assert (await site.get("/metrics")).body == body

@@ -9,7 +9,7 @@ import pytest
 from monitor.metrics.exposition import Scrape
 from monitor.web import server
 from monitor.web.server import WebServer
-from tests.component.web.servers import PATIENT, Parts, Site
+from tests.component.web.servers import PATIENT, Parts, Site, scrape_of
 
 
 def new_server(host: str = "127.0.0.1", port: int = 0) -> WebServer:
@@ -98,7 +98,7 @@ class TestGrace:
         async def scrape(*_: str | None) -> Scrape:
             begun.set()
             await gate.wait()
-            return Scrape(b"the last page", "text/plain", None)
+            return scrape_of(b"the last page", "text/plain", None)
 
         web_server = WebServer(Parts(scrape=scrape).for_server(), "127.0.0.1", 0)
         await web_server.start()
