@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks import fitting
 
@@ -42,37 +43,54 @@ def entitle(panel: Axes, title: str, x: str, y: str) -> None:
     panel.set_ylabel(y, fontsize=8.5, color=INK)
 
 
-def growth(sized: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> str:
+Points = Mapping[str, Sequence[Mapping[str, Any]]]
+"""For each scheme, the figures of each size, the smallest first."""
+
+
+def growth(sized: Points, budget: int, path: Path) -> str:
     """Draw memory, CPU time and start against the number of probes."""
-    panels: tuple[tuple[str, str, Any], ...] = (
-        ("Resident memory", "MiB", lambda figures: figures["resident"] / 2**20),
-        ("CPU, scraped every 15 s", "% of one core", lambda figures: 100 * figures["cpu_share"]),
-        ("From the first connect to all open", "s", lambda figures: figures["up_seconds"]),
-    )
-    with picture(path, 10.5, 3.4, len(panels)) as axes:
-        for panel, (title, unit, value) in zip(axes, panels, strict=True):
-            for color, (scheme, points) in zip(COLORS, sized.items(), strict=False):
-                xs = [figures["probes"] for figures in points]
-                ys = [value(figures) for figures in points]
-                line = fitting.fit(xs, ys)
-                panel.plot(xs, ys, "o", color=color, markersize=5, label=scheme)
-                ends = [0, xs[-1]]
-                fitted = [line.start + line.slope * x for x in ends]
-                label = f"line, R² = {line.r_squared:.4f}"
-                panel.plot(ends, fitted, color=color, linewidth=1.1, label=label)
-            entitle(panel, title, "probes, each with a beat every 10 s", unit)
+    with picture(path, 10.5, 3.6, 3) as (memory, cpu, start):
+        entitle(memory, "Resident memory", "probes, each with a beat every 10 s", "MiB")
+        draw_points(memory, sized, lambda figures: figures["resident"] / 2**20, fitted=True)
+        entitle(cpu, "CPU, scraped every 15 s", "probes", "% of one core")
+        draw_points(cpu, sized, lambda figures: 100 * figures["cpu_share"], fitted=True)
+        entitle(start, "From the first connect to all open", "probes", "s")
+        draw_points(start, sized, lambda figures: figures["up_seconds"], fitted=False)
+        most = max(points[-1]["probes"] for points in sized.values())
+        label = f"{budget} connects a second"
+        start.plot([0, most], [0, most / budget], "--", color=INK, linewidth=1, label=label)
+        for panel in (memory, cpu, start):
             panel.set_xlim(left=0)
             panel.set_ylim(bottom=0)
-            panel.legend(fontsize=7.5, frameon=False, loc="upper left")
+            panel.legend(fontsize=7.5, loc="lower right", framealpha=0.9, edgecolor=GRID)
     return path.name
+
+
+def draw_points(
+    panel: Axes, sized: Points, value: Callable[[Mapping[str, Any]], float], *, fitted: bool
+) -> None:
+    """Draw a figure for each scheme and size; `fitted` adds the straight line through them."""
+    for color, (scheme, points) in zip(COLORS, sized.items(), strict=False):
+        xs = [figures["probes"] for figures in points]
+        ys = [value(figures) for figures in points]
+        panel.plot(xs, ys, "o", color=color, markersize=5, label=scheme)
+        if fitted:
+            line = fitting.fit(xs, ys)
+            ends = [0, xs[-1]]
+            label = f"line, R² = {line.r_squared:.4f}"
+            along = [line.start + line.slope * x for x in ends]
+            panel.plot(ends, along, color=color, linewidth=1.1, label=label)
 
 
 def restart(per_second: Sequence[int], away: float, budget: int, path: Path) -> str:
     """Draw the connects of each second around a target's restart."""
     with picture(path, 7.5, 3.0) as (panel,):
         panel.bar(range(len(per_second)), per_second, width=0.85, align="edge", color=COLORS[0])
-        panel.axvspan(0, away, color=COLORS[1], alpha=0.15, label="the target is away")
+        panel.axvspan(
+            0, away, color=COLORS[1], alpha=0.15, lw=0, zorder=0, label="the target is away"
+        )
         panel.axhline(budget, color=INK, linewidth=1, linestyle="--", label="budget a second")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         entitle(panel, "Connects begun", "seconds since the target went", "in each second")
         panel.set_xlim(left=0)
         panel.legend(fontsize=8, frameon=False)
@@ -88,9 +106,9 @@ def soak(mib: Sequence[float], warm_up: float, line: fitting.Line, path: Path) -
         fitted = [(line.start + line.slope * (at - ends[0])) / 1024 for at in ends]
         label = f"{line.slope:+.1f} ± {line.margin:.1f} KiB a minute"
         panel.plot(ends, fitted, color=COLORS[1], linewidth=1.6, label=label)
-        panel.axvspan(0, ends[0], color=GRID, alpha=0.5, label="warm-up")
+        panel.axvspan(0, ends[0], color=GRID, alpha=0.5, lw=0, label="warm-up")
         entitle(panel, "Resident memory while connections are dropped", "minutes", "MiB")
-        panel.set_ylim(bottom=0)
-        panel.set_xlim(left=0)
+        panel.set_ylim(0, 1.15 * max(mib))
+        panel.set_xlim(0, minutes[-1])
         panel.legend(fontsize=8, frameon=False, loc="lower right")
     return path.name

@@ -50,7 +50,7 @@ def machine() -> dict[str, Any]:
         "processors": len(os.sched_getaffinity(0)),
         "processor": cpu.partition(":")[2].partition("\n")[0].strip(),
         "memory_gib": round(memory / 2**30, 1),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
         "node": said("node", "--version").removeprefix("v"),
         "libraries": {name: version(name) for name in LIBRARIES},

@@ -11,7 +11,7 @@ import statistics
 import threading
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,13 +114,13 @@ def scraping(port: int, every: float) -> Iterator[None]:
         thread.join()
 
 
-def read_ours(path: Path, without: str = "") -> list[Trip]:
-    """Read the monitor's trace, without one of the probes."""
+def read_ours(path: Path, without: Set[str] = frozenset()) -> list[Trip]:
+    """Read the monitor's trace, without some of the probes."""
     rows = (line.split() for line in path.read_text().splitlines())
     return [
         Trip(address(int(row[1].removeprefix("p"))), float(row[0]), float(row[4]))
         for row in rows
-        if len(row) == 5 and row[4] != "-" and row[1] != without
+        if len(row) == 5 and row[4] != "-" and row[1] not in without
     ]
 
 

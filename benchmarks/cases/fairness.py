@@ -1,14 +1,16 @@
 """Fairness: one probe of 500 is flooded by its target; what do the others' round trips say?
 
-The flooded one has a target of its own, so that the others' target has nothing to do with it. Quiet
-and flooded windows alternate in one run, and every round trip of the others is held against a
-packet capture, as in the case of accuracy.
+The flooded one has a target of its own, so that the others' target has nothing to do with it. It is
+flooded in two ways: with the limit that a probe has by default, and with a limit so high that the
+flood is taken. Quiet and flooded windows alternate in one run, and every round trip of the others
+is held against a packet capture, as in the case of accuracy.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks import capture, processes
@@ -25,33 +27,41 @@ RATE = 20_000
 SETTLE = 1.0
 """Seconds at the begin of each window that are left out."""
 
-FLOODED = "flooded"
-KINDS = ("quiet", "flooded")
+QUIET = "quiet"
+FLOODED: Mapping[str, dict[str, Any]] = {"limited": {}, "taken": {"max_message_rate": 1_000_000}}
+"""The flooded probes, of which one is flooded at a time, and what is peculiar to their configs."""
+
+KINDS = (QUIET, *FLOODED)
 
 Window = tuple[str, float, float]
 """Its kind, and the Unix times between which it was so."""
 
 
-def flooded_probe(port: int) -> dict[str, Any]:
-    """Return the section of the probe that is flooded."""
-    return {"name": FLOODED, "url": f"ws://127.0.0.1:{port}/flood"}
+def flooded_probe(name: str, port: int) -> dict[str, Any]:
+    """Return the section of a probe that is flooded."""
+    return {"name": name, "url": f"ws://127.0.0.1:{port}/flood", **FLOODED[name]}
 
 
 def alternate(
-    flooder: processes.EchoServer, monitor: processes.Monitor, seconds: float, rounds: int
+    flooders: Mapping[str, processes.EchoServer],
+    monitor: processes.Monitor,
+    seconds: float,
+    rounds: int,
 ) -> tuple[list[Window], list[Page]]:
     """Flood and leave alone in turn; return the windows, and the pages before and after each."""
     windows: list[Window] = []
     pages = [monitor.scrape()]
     for _ in range(rounds):
         for kind in KINDS:
-            flooder.order(f"flood {RATE if kind == 'flooded' else 0}")
+            for name, flooder in flooders.items():
+                flooder.order(f"flood {RATE if name == kind else 0}")
             time.sleep(SETTLE)
             began = time.time()
             time.sleep(seconds)
             windows.append((kind, began, time.time()))
             pages.append(monitor.scrape())
-    flooder.order("flood 0")
+    for flooder in flooders.values():
+        flooder.order("flood 0")
     return windows, pages
 
 
@@ -61,25 +71,24 @@ def part(run: Run) -> Figures:
     trace, packets = run.folder / "trace", run.folder / "lo.pcapng"
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(processes.echo_server())
-        flooder = stack.enter_context(processes.echo_server())
-        extra = [flooded_probe(flooder.port)]
-        fleet = processes.Fleet(server.port, PROBES - 1, INTERVAL, extra=extra)
+        flooders = {name: stack.enter_context(processes.echo_server()) for name in FLOODED}
+        extra = [flooded_probe(name, flooder.port) for name, flooder in flooders.items()]
+        fleet = processes.Fleet(server.port, PROBES - len(extra), INTERVAL, extra=extra)
         monitor = stack.enter_context(
             processes.monitor(run.folder, fleet.config(), "--trace", str(trace))
         )
         monitor.wait_until_up(PROBES)
-        run.tell(f"{rounds} times {seconds:.0f} s quiet and {seconds:.0f} s with {RATE} messages/s")
+        run.tell(f"{rounds} times {seconds:.0f} s of each: {', '.join(KINDS)}; {RATE} messages/s")
         with capture.capture(packets, server.port):
-            windows, pages = alternate(flooder, monitor, seconds, rounds)
-        books = flooder.books()
-    ours = read_ours(trace, without=FLOODED)
+            windows, pages = alternate(flooders, monitor, seconds, rounds)
+        pushed = {name: flooder.books()["pushed"] for name, flooder in flooders.items()}
+    ours = read_ours(trace, without=set(FLOODED))
     captured = capture.captured_trips(packets, server.port)
     return {
         "seconds": seconds * rounds,
         **{kind: errors_in(kind, windows, ours, captured) for kind in KINDS},
-        "pushed": books["pushed"],
-        "withheld": books["withheld"],
-        "gets": {kind: gets(kind, windows, pages) for kind in KINDS},
+        "pushed": pushed,
+        "gets": {name: gets(name, windows, pages) for name in FLOODED},
     }
 
 
@@ -108,30 +117,29 @@ SHOWN = (
 )
 
 
-def gets(kind: str, windows: list[Window], pages: list[Page]) -> dict[str, float]:
-    """Return by how much the flooded probe's counters grew in windows of one kind."""
+def gets(probe: str, windows: list[Window], pages: list[Page]) -> dict[str, float]:
+    """Return by how much a flooded probe's counters grew in the windows in which it was flooded."""
     sums = dict.fromkeys(SHOWN, 0.0)
-    for (name, _, _), before, after in zip(windows, pages, pages[1:], strict=False):
-        if name == kind:
+    for (kind, _, _), before, after in zip(windows, pages, pages[1:], strict=False):
+        if kind == probe:
             for family in SHOWN:
-                gain = after.total(family, probe=FLOODED) - before.total(family, probe=FLOODED)
-                sums[family] += gain
+                sums[family] += after.total(family, probe=probe) - before.total(family, probe=probe)
     return sums
 
 
 PARTS = {"fairness": Part(part)}
 
 
-def ratio(figures: Figures, key: str) -> float:
-    """Return how many times larger the errors of the others are under the flood."""
-    return float(figures["flooded"][key] / figures["quiet"][key])
+def ratio(figures: Figures, kind: str, key: str) -> float:
+    """Return how many times larger the errors of the others are under a flood."""
+    return float(figures[kind][key] / figures[QUIET][key])
 
 
 def tables(found: Found) -> list[Table]:
     """Return the errors of the others, and what the flooded one gets."""
     figures = found["fairness"]
     errors = Table(
-        ("the others", "median µs", "p99 µs", "worst µs", "matched"),
+        ("the others, flood", "median µs", "p99 µs", "worst µs", "matched"),
         [
             (
                 kind,
@@ -145,10 +153,13 @@ def tables(found: Found) -> list[Table]:
         ],
     )
     flooded = Table(
-        ("the flooded one", "quiet", "flooded"),
+        ("the flooded one gets", *FLOODED),
         [
-            (family, *(f"{figures['gets'][kind][family]:,.0f}" for kind in KINDS))
-            for family in SHOWN
+            ("messages pushed", *(f"{figures['pushed'][name]:,}" for name in FLOODED)),
+            *(
+                (family, *(f"{figures['gets'][name][family]:,.0f}" for name in FLOODED))
+                for family in SHOWN
+            ),
         ],
     )
     return [errors, flooded]
@@ -158,10 +169,9 @@ def goals(found: Found) -> list[Goal]:
     """Compare with what was to be reached."""
     figures = found["fairness"]
     return [
-        Goal(
-            "the others' error, flooded to quiet, median", 2, ratio(figures, "median_us"), digits=2
-        ),
-        Goal("the others' error, flooded to quiet, p99", 2, ratio(figures, "p99_us"), digits=2),
+        Goal(f"the others' error to quiet, {size}; {kind}", 2, ratio(figures, kind, key), digits=2)
+        for kind in FLOODED
+        for size, key in (("median", "median_us"), ("p99", "p99_us"))
     ]
 
 

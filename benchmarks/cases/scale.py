@@ -283,7 +283,7 @@ def draw(found: Found, folder: Path) -> list[str]:
         grown: dict[str, Any] = {
             scheme: sizes_of(found, scheme) for scheme in SIZES if fits(found, scheme)
         }
-        drawn.append(plots.growth(grown, folder / "performance-scale.png"))
+        drawn.append(plots.growth(grown, BUDGET, folder / "performance-scale.png"))
     if away := found.get("scale-restart"):
         path = folder / "performance-restart.png"
         drawn.append(plots.restart(away["per_second"], away["away_seconds"], BUDGET, path))

@@ -1,8 +1,9 @@
 """A day in ten minutes: many beats, connections dropped at random, and what is left of it.
 
 500 probes beat every 200 ms while their target ends connections at random, with a close frame, the
-end of the stream or a reset. Memory and open files are read every second. Then the target leaves
-them alone, and every probe's books are held against the target's own.
+end of the stream or a reset. Memory and open files are read every second. Then the target lets them
+all come back, and leaves for good: no beat is under way any more, and every probe's books are held
+against the target's own.
 """
 
 from __future__ import annotations
@@ -32,6 +33,15 @@ BLOCK = 10
 COUNTERS = ("sent", "echoed", "missed", "aborted", "late", "unsolicited", "skipped")
 
 
+def beats_in(page: Page) -> dict[str, dict[str, float]]:
+    """Return each probe's counters."""
+    families = {name: f"ws_probe_heartbeats_{name}_total" for name in COUNTERS}
+    columns = {name: page.by_probe(family) for name, family in families.items()}
+    columns["in_flight"] = page.by_probe("ws_probe_heartbeats_in_flight")
+    probes = columns["sent"]
+    return {probe: {name: of[probe] for name, of in columns.items()} for probe in probes}
+
+
 @dataclass(frozen=True, slots=True)
 class Counted:
     """One page of the monitor, and the monotonic seconds at which it was asked for and there."""
@@ -39,14 +49,6 @@ class Counted:
     began: float
     ended: float
     page: Page
-
-    def beats(self) -> dict[str, dict[str, float]]:
-        """Return each probe's counters."""
-        families = {name: f"ws_probe_heartbeats_{name}_total" for name in COUNTERS}
-        columns = {name: self.page.by_probe(family) for name, family in families.items()}
-        columns["in_flight"] = self.page.by_probe("ws_probe_heartbeats_in_flight")
-        probes = columns["sent"]
-        return {probe: {name: of[probe] for name, of in columns.items()} for probe in probes}
 
 
 def count(monitor: processes.Monitor) -> Counted:
@@ -58,7 +60,7 @@ def count(monitor: processes.Monitor) -> Counted:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One probe's counters at an instant without a beat under way, and its target's."""
+    """One probe's counters, once no beat is under way, and its target's."""
 
     beats: Mapping[str, float]
     received: int
@@ -68,7 +70,7 @@ class Account:
     def balanced(self) -> bool:
         """Whether every beat has one outcome."""
         settled = sum(self.beats[name] for name in ("echoed", "missed", "aborted"))
-        return self.beats["sent"] == settled
+        return self.beats["sent"] == settled and not self.beats["in_flight"]
 
     @property
     def borne_out(self) -> bool:
@@ -78,25 +80,18 @@ class Account:
 
 
 def settle(monitor: processes.Monitor, server: processes.EchoServer) -> dict[str, Account]:
-    """Catch every probe at an instant at which none of its beats is under way.
-
-    A page shows each probe at an instant of its own, so the target is asked before and after: where
-    nothing came in between, the page and the target's books are of the same beats.
-    """
-    accounts: dict[str, Account] = {}
+    """Have the target leave for good, so that no beat is under way; return each probe's account."""
+    server.order("leave")
     limit = time.monotonic() + processes.PATIENCE
-    while len(accounts) < PROBES:
+    while server.order("open")["open"] or (page := monitor.scrape()).total("ws_probe_connected"):
         if time.monotonic() > limit:
-            raise TimeoutError("some probes were never quiet")
-        before = server.books()["received"]
-        counted = count(monitor)
-        books = server.books()
-        after, answered = books["received"], books["answered"]
-        for probe, counters in counted.beats().items():
-            path = f"/{probe}"
-            if before[path] == after[path] and not counters["in_flight"]:
-                accounts[probe] = Account(counters, after[path], answered[path])
-    return accounts
+            raise TimeoutError("some connections did not end")
+        time.sleep(0.1)
+    books = server.books()
+    return {
+        probe: Account(beats, books["received"][f"/{probe}"], books["answered"][f"/{probe}"])
+        for probe, beats in beats_in(page).items()
+    }
 
 
 def watch(
@@ -120,10 +115,10 @@ def off_schedule(first: Counted, last: Counted) -> int:
     """Return how many probes booked more or fewer beats, sent or skipped, than fell due."""
     fewest = math.floor((last.began - first.ended) / INTERVAL)
     most = math.ceil((last.ended - first.began) / INTERVAL)
-    before = first.beats()
+    before = beats_in(first.page)
     gained = [
         counters["sent"] + counters["skipped"] - before[probe]["sent"] - before[probe]["skipped"]
-        for probe, counters in last.beats().items()
+        for probe, counters in beats_in(last.page).items()
     ]
     return sum(not fewest <= gain <= most for gain in gained)
 
@@ -213,7 +208,7 @@ def goals(found: Found) -> list[Goal]:
     figures = found["soak"]
     books, files, line = figures["books"], figures["files"], memory_line(figures)
     return [
-        Goal("memory's slope less its margin", 0, line.slope - line.margin, "KiB/min"),
+        Goal("KiB a minute, slope less its margin", 0, line.slope - line.margin),
         Goal("open files more than before", 0, files["after"] - files["before"], digits=0),
         Goal("probes whose books do not balance", 0, books["unbalanced"], digits=0),
         Goal("probes that the target's books contradict", 0, books["not_borne_out"], digits=0),

@@ -12,6 +12,7 @@ an order, answered with a line of JSON:
     open            how many connections are open
     books           what it has counted
     drop SECONDS    end connections at random, each after so many seconds on average; 0: no more
+    leave           end all connections with a close frame, and take no more
     flood RATE      push so many messages a second to each client of `/flood`; 0: no more
 """
 
@@ -58,6 +59,7 @@ class Books:
         self.answered: collections.Counter[str] = collections.Counter()
         self.pushed = 0
         self.withheld = 0
+        self.leaving = False
 
     def told(self) -> dict[str, Any]:
         """Return the books as JSON has them. `opened` are monotonic seconds."""
@@ -76,6 +78,9 @@ class Echo(asyncio.Protocol):
         """Keep the transport."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        if self._books.leaving:
+            transport.abort()
+            return
         self._books.opened.append(asyncio.get_running_loop().time())
 
     def connection_lost(self, _: Exception | None) -> None:
@@ -183,6 +188,10 @@ class Server:
         if word == "drop":
             self._drop_mean = float(argument)
             self._drop_next()
+        elif word == "leave":
+            self.books.leaving = True
+            for connection in list(self.books.open):
+                connection.say_goodbye()
         elif word == "flood":
             self._flood_rate = float(argument)
             self._flood(self._loop.time())
