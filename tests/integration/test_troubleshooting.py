@@ -67,7 +67,31 @@ def then(*steps: Provoke) -> Provoke:
 
 async def refused_config(monitor: Monitor, _: TargetHandle) -> None:
     """Have a config read that is wrong."""
+    good = json.loads(monitor.config.read_text())
     await monitor.reload("probes:\n  - nmae: game\n", accepted=False)
+    monitor.config.write_text(json.dumps(good))
+
+
+def changed(**sections: object) -> Provoke:
+    """Have a config read with other sections."""
+
+    async def provoke(monitor: Monitor, _: TargetHandle) -> None:
+        await monitor.reload({**json.loads(monitor.config.read_text()), **sections})
+
+    return provoke
+
+
+def discovered(source: str, targets: object = None) -> Provoke:
+    """Have targets discovered from a file, which is not there unless it is given."""
+    template = {"name": "room-{label.room}", "url": "ws://{address}/", "protocol": "ping"}
+    section = {"name": source, "file_sd": {"files": [f"{source}.json"]}, "probe": template}
+
+    async def provoke(monitor: Monitor, target: TargetHandle) -> None:
+        if targets is not None:
+            (monitor.config.parent / f"{source}.json").write_text(json.dumps(targets))
+        await changed(discovery=[section])(monitor, target)
+
+    return provoke
 
 
 async def standstill(monitor: Monitor, _: TargetHandle) -> None:
@@ -122,6 +146,9 @@ TROUBLES = {
 
 OWN_TROUBLES: dict[str, Provoke] = {
     "A new config is not taken": refused_config,
+    "A part of the config takes a restart": changed(log={"format": "json", "level": "debug"}),
+    "A source of targets fails": discovered("cmdb"),
+    "A discovered target is left out": discovered("rooms", [{"targets": ["192.0.2.1:80"]}]),
     "The monitor itself is late": standstill,
 }
 
@@ -147,9 +174,13 @@ async def grown(monitor: Monitor, heading: str, probe: str) -> None:
     """Wait until the counter that the page names has grown for a probe."""
     if found := growing(heading):
         name, labels = found
-        await monitor.until(
-            lambda scrape: scrape.probe(probe).value(name, **labels) > 0, what=f"{heading}: {name}"
-        )
+        if name.startswith("ws_probe_"):
+            labels["probe"] = probe
+
+        def has_grown(scrape: Scrape) -> bool:
+            return (scrape.find(name, **labels) or 0) > 0
+
+        await monitor.until(has_grown, what=f"{heading}: {name}")
 
 
 class TestTheChapter:
