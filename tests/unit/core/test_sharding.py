@@ -174,3 +174,8 @@ class TestAChangeOfTheirNumber:
         *_, (pods, _) = stages(old, new)
         shards = [Shard(index, count, replication) for index, count in pods]
         assert watchers(name, shards) == set(shards_of(name, new, replication))
+
+    def test_the_pods_before_the_count_would_leave_probes_to_nobody(self) -> None:
+        """Why the count comes first when it goes down."""
+        left = [Shard(index, 3) for index in range(2)]
+        assert any(not watchers(name, left) for name in fleet()[:100])
