@@ -9,7 +9,7 @@ import pytest
 from tests.integration.harness import Lab, TargetHandle, config_of, talo_probe
 from tests.integration.harness.lookout import look_out
 from tests.integration.harness.program import WS_MONITOR
-from tests.integration.harness.stateful_set import StatefulSet
+from tests.integration.harness.stateful_set import StatefulSet, all_up
 
 PROBES = 12
 
@@ -79,6 +79,28 @@ class TestAShard:
         assert {len(each) for each in watchers.values()} == {1}
         for target in targets[: PROBES // 2]:
             assert (await target.counters())["connections_total"] == 1
+
+    async def test_discovered_probes_are_shared_out_as_well_and_get_the_vantage(
+        self, lab: Lab
+    ) -> None:
+        targets = await lab.targets(PROBES)
+        groups = [{"targets": [f"127.0.0.1:{target.port}" for target in targets]}]
+        (lab.directory / "targets.json").write_text(json.dumps(groups))
+        source = {
+            "name": "file",
+            "file_sd": {"files": ["targets.json"]},
+            "allow": ["127.0.0.0/8"],
+            "probe": talo_probe("p{port}", "ws://{address}/"),
+        }
+        config = lab.write(config_of([], discovery=[source]))
+        seen: list[str] = []
+        for index in range(2):
+            env = {"WS_MONITOR_SHARD": f"{index}/2", "WS_MONITOR_VANTAGE": "eu-west"}
+            monitor = await lab.monitor_from(config, env=env)
+            scrape = await monitor.until(lambda scrape: scrape.probes and all_up(scrape))
+            assert set(scrape.by("ws_probe_up", "vantage")) == {"eu-west"}
+            seen += scrape.probes
+        assert sorted(seen) == sorted(f"p{target.port}" for target in targets)
 
     async def test_its_vantage_is_a_label_of_its_probes_and_of_itself(self, lab: Lab) -> None:
         targets = await lab.targets(1)

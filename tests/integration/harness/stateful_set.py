@@ -37,7 +37,7 @@ class StatefulSet:
             return (await pod.get("/-/ready")).status == 200
 
         await wait_until(ready, what=f"pod {index} is ready")
-        await pod.until(_all_up, what=f"the probes of pod {index} are up")
+        await pod.until(all_up, what=f"the probes of pod {index} are up")
         self.pods[index] = pod
 
     async def stop(self, index: int) -> None:
@@ -60,6 +60,7 @@ class StatefulSet:
         return found
 
 
-def _all_up(scrape: Scrape) -> bool:
+def all_up(scrape: Scrape) -> bool:
+    """Whether every probe that a monitor runs is there and up."""
     probes = [scrape.probe(name) for name in scrape.probes]
     return len(probes) == scrape.value("ws_monitor_probes") and all(each.up for each in probes)
