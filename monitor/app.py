@@ -222,13 +222,16 @@ class Service:
     async def _apply(self, config: Config) -> int:
         """Run the probes that are wanted now; return how many they are."""
         await self._discovery.apply(config.discovery, config.discovery_deny)
-        discovered = self._discovery.probes(probe.name for probe in config.probes)
         # Takes some microseconds for each probe, and others are beating.
-        probes = await asyncio.to_thread(wanted_probes, config, discovered, self._is_ours)
+        probes = await asyncio.to_thread(self._wanted, config)
         await self._fleet.apply(probes)
         self._applied = True
         self._exposition.monitor.probes.value = len(probes)
         return len(probes)
+
+    def _wanted(self, config: Config) -> list[ProbeConfig]:
+        discovered = self._discovery.probes(probe.name for probe in config.probes)
+        return wanted_probes(config, discovered, self._is_ours)
 
     def _is_ours(self, probe: ProbeConfig) -> bool:
         return self._place.shard.watches(probe.name)

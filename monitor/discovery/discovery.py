@@ -95,7 +95,10 @@ class Discovery:
         self._members = {name: self._members[name] for name in names}
 
     def probes(self, taken: Iterable[str]) -> list[DiscoveredProbe]:
-        """Return the probes that the sources name, each name once and none that is taken."""
+        """Return the probes that the sources name, each name once and none that is taken.
+
+        May run in a thread, while `apply` does not.
+        """
         names = set(taken)
         found = []
         for member in self._members.values():

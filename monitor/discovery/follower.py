@@ -81,8 +81,8 @@ class Follower:
 
     async def make_probes(self) -> None:
         """Make probes of what is known."""
-        targets = self.known.targets
         # Each takes a fraction of a millisecond, and others are beating.
+        targets = await asyncio.to_thread(lambda: self.known.targets)
         self._batch = await asyncio.to_thread(self._intake.take, targets)
         self.metrics.targets.value = len(targets)
         self.metrics.probes.value = len(self._batch.probes)
