@@ -344,6 +344,8 @@ class TestShards:
     def test_an_update_is_a_rolling_one_that_leaves_each_pod_time_to_connect(self) -> None:
         spec = only("sharded", "StatefulSet")["spec"]
         assert spec["updateStrategy"] == {"type": "RollingUpdate"}
+        # With `Parallel`, the controller does not wait for `minReadySeconds` in an update.
+        assert spec["podManagementPolicy"] == "OrderedReady"
         assert spec["minReadySeconds"] * Connect().per_second >= 1000
         assert "strategy" not in spec
 
