@@ -27,6 +27,7 @@ from monitor.core.schedule import Schedule
 from monitor.core.sharding import ALONE
 from monitor.discovery.discovery import Discovery
 from monitor.following import Following, Problems
+from monitor.heap import LOOK_INTERVAL, Heap
 from monitor.logs.setup import configure
 from monitor.logs.trace import Trace
 from monitor.metrics.exposition import Exposition
@@ -35,7 +36,7 @@ from monitor.net.loop_watch import LoopWatch
 from monitor.observing import Observing
 from monitor.place import NOWHERE, Place
 from monitor.probing.beats import Beats
-from monitor.probing.fleet import PATH_INTERVAL, Fleet
+from monitor.probing.fleet import PATH_TURNS, PATHS, Fleet
 from monitor.probing.gate import Gate, GateLimits
 from monitor.probing.vigil import TICK, Findings, Vigil
 from monitor.starting import CannotStartError, embedded_target, started
@@ -145,6 +146,7 @@ class Service:
         self._vigil = Vigil(
             Findings(self._exposition.monitor.loop_lag.observe, self._away, _stepped)
         )
+        self._heap = Heap(lambda: self._fleet.probes, lambda: self._applied and self._fleet.started)
         self._following = Following(
             path, config, apply=self._apply, told=self._file_read, labels=place.labels
         )
@@ -201,7 +203,8 @@ class Service:
             look = self._access.look
             self._beats.subscribe(Schedule(CHECK_INTERVAL, 0.0), lambda _: look())
         self._beats.subscribe(TICK, self._vigil.tick)
-        self._beats.subscribe(Schedule(PATH_INTERVAL, 0.0), lambda _: self._fleet.measure_paths())
+        self._beats.subscribe(PATHS, lambda due: self._fleet.measure_paths(due, PATH_TURNS))
+        self._beats.subscribe(Schedule(LOOK_INTERVAL, 0.0), lambda _: self._heap.look())
         stack.push_async_callback(self._stop_probes)
         stack.push_async_callback(self._discovery.stop)
         _log.info("started", version=__version__, web=f"{config.web.listen.host}:{web.port}")

@@ -25,8 +25,12 @@ NORMAL_CLOSURE = 1000
 RESTART_DELAY = 5.0
 """Seconds before a probe is restarted that died of a bug."""
 
-PATH_INTERVAL = 15.0
-"""Seconds between two looks at the kernel's view of every path."""
+PATH_TURNS = 150
+"""The kernel's view of every path is asked for in so many turns: ten thousand at once would hold
+the loop for longer than a beat may be late."""
+
+PATHS = Schedule(interval=0.1, phase=0.0)
+"""When it is somebody's turn; hence each path is looked at every 15 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,15 @@ class Fleet:
         """End every probe with close code 1001 (going away)."""
         await self._end(list(self._members), GOING_AWAY, AbortReason.SHUTDOWN)
 
-    def measure_paths(self) -> None:
-        """Have every probe report the kernel's view of its path."""
-        for member in self._members.values():
+    @property
+    def started(self) -> bool:
+        """Whether every probe has tried to connect, at least once."""
+        return all(member.probe.has_dialled for member in self._members.values())
+
+    def measure_paths(self, due: float = 0.0, turns: int = 1) -> None:
+        """Have those whose turn it is report the kernel's view of their paths."""
+        turn = round(due / PATHS.interval) % turns
+        for member in list(self._members.values())[turn::turns]:
             member.probe.measure_path()
 
     def _add(self, config: ProbeConfig) -> None:

@@ -135,6 +135,11 @@ class Probe:
         return self._availability.up
 
     @property
+    def has_dialled(self) -> bool:
+        """Whether it has tried to connect."""
+        return self._attempts > 0
+
+    @property
     def heartbeats(self) -> Mapping[Mode, Heartbeats]:
         """The books of each mode."""
         return self._pulse.heartbeats

@@ -15,6 +15,7 @@ from monitor.core.events import (
     Disconnected,
     Echoed,
     Mode,
+    PathMeasured,
     Ready,
     Sent,
     Stopped,
@@ -25,6 +26,7 @@ from monitor.core.lifecycle import State
 from monitor.dialects.talo import Talo
 from monitor.dialects.text import Text
 from monitor.probing import fleet, plans
+from monitor.probing.fleet import PATHS
 from tests.component.net.conftest import Serve
 from tests.component.net.peers import Peer, close_frame
 from tests.component.probing.stage import (
@@ -243,3 +245,18 @@ class TestBugs:
         stage.probe()._broke(RuntimeError("hidden"))
         await record.until(Crashed)
         await record.until(Echoed)
+
+
+async def test_paths_are_looked_at_in_turns_that_come_round(serve: Serve, stage: Stage) -> None:
+    """Or ten thousand of them would hold the loop at once."""
+    port = serve(echoes).port
+    names = [f"p{number}" for number in range(5)]
+    await stage.run(*(config(TEXT_WITH_ID, port, name) for name in names))
+    for name in names:
+        await stage.records[name].until(Echoed)
+    assert stage.fleet.started
+    for turn in range(3):
+        stage.fleet.measure_paths(100.0 + turn * PATHS.interval, turns=3)
+        told = [stage.records[name].count(PathMeasured) for name in names]
+        assert max(told) == 1
+    assert told == [1] * 5

@@ -1,0 +1,74 @@
+"""What lasts is set aside, so that a collection has little to look at."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from monitor.heap import Heap
+
+
+@pytest.fixture(autouse=True)
+def _thawed() -> Iterator[None]:
+    """Leave nothing set aside."""
+    yield
+    gc.unfreeze()
+
+
+class Circle:
+    """Refers to itself, so that only a collection frees it."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+def circle() -> "weakref.ref[Circle]":
+    """Return a reference to a circle that nobody else refers to."""
+    return weakref.ref(Circle())
+
+
+class TestTheStart:
+    """Until every probe has tried to connect."""
+
+    def test_what_is_new_is_set_aside_again_and_again(self) -> None:
+        heap = Heap(lambda: ["a"], lambda: False)
+        heap.look()
+        before, new = gc.get_freeze_count(), [[] for _ in range(1000)]
+        heap.look()
+        assert gc.get_freeze_count() - before >= len(new)
+
+    def test_what_is_garbage_already_is_not(self) -> None:
+        heap, garbage = Heap(lambda: ["a"], lambda: False), circle()
+        heap.look()
+        assert garbage() is None
+
+
+class TestLater:
+    """Once they have."""
+
+    def test_nothing_more_is_set_aside_while_the_probes_stay(self) -> None:
+        probes = [f"p{number}" for number in range(8)]
+        heap = Heap(lambda: probes, lambda: True)
+        heap.look()
+        before = gc.get_freeze_count()
+        probes = [*probes, "another", "and another"]
+        kept = [[] for _ in range(1000)]
+        heap.look()
+        assert gc.get_freeze_count() <= before
+        assert kept
+
+    def test_what_was_set_aside_is_looked_at_again_when_many_came_or_went(self) -> None:
+        probes = [f"p{number}" for number in range(8)]
+        heap, held = Heap(lambda: probes, lambda: True), Circle()
+        garbage = weakref.ref(held)
+        heap.look()
+        del held
+        gc.collect()
+        assert garbage() is not None
+        probes = probes[:5]
+        heap.look()
+        assert garbage() is None
+        before = gc.get_freeze_count()
+        heap.look()
+        assert gc.get_freeze_count() <= before
