@@ -63,6 +63,19 @@ class Books:
         )
 
 
+@dataclass(slots=True)
+class Heard:
+    """What one connection has brought: misses since its last echo, and whether there was one."""
+
+    missed: int = 0
+    echoed: bool = False
+
+    @property
+    def anything(self) -> bool:
+        """Whether it says anything about the peer."""
+        return self.echoed or self.missed > 0
+
+
 class Order(NamedTuple):
     """Send this heartbeat now: `copies` identical frames, back to back, then tell `sent`."""
 
@@ -102,9 +115,8 @@ class Heartbeats:
         self._deadline = NEVER
         self._waiting: float | None = None
         self._open = False
-        self._missed_here = 0
-        self._echoed_here = False
-        self._greeting_counts = True
+        self._here = Heard()
+        self._before = Heard()
         self._key = 0
 
     @property
@@ -136,7 +148,7 @@ class Heartbeats:
         the connection before, too, and then echoed nothing.
         """
         self._open = True
-        if proven and self._greeting_counts:
+        if proven and self._before.echoed:
             self.consecutive_missed = 0
 
     def lost(self, now: float) -> list[HeartbeatEvent]:
@@ -233,8 +245,8 @@ class Heartbeats:
         if all(found.outcome is not Outcome.UNSOLICITED for found in proven):
             self.last_echo = arrived
         if here and any(found.outcome is Outcome.ECHOED for found in proven):
-            self._missed_here = 0
-            self._echoed_here = True
+            self._here.missed = 0
+            self._here.echoed = True
         return [self._book(found) for found in proven]
 
     def book_missed(self, count: int, deadline: float, *, here: bool) -> list[HeartbeatEvent]:
@@ -244,8 +256,8 @@ class Heartbeats:
         self.books.in_flight -= count
         for _ in range(count):
             self.consecutive_missed += 1
-            self._missed_here += here
-            on_connection = self._missed_here if here else 0
+            self._here.missed += here
+            on_connection = self._here.missed if here else 0
             events.append(Missed(self.mode, deadline, self.consecutive_missed, on_connection))
         return events
 
@@ -259,10 +271,9 @@ class Heartbeats:
 
     def _leave(self) -> None:
         """Remember of a connection what the next one's greeting is worth."""
-        if self._echoed_here or self._missed_here:
-            self._greeting_counts = self._echoed_here
-        self._missed_here = 0
-        self._echoed_here = False
+        if self._here.anything:
+            self._before = self._here
+        self._here = Heard()
 
     def _must_wait(self) -> bool:
         """Whether the heartbeat in flight forbids another one."""
