@@ -18,6 +18,25 @@ each_name = pytest.mark.parametrize("name", ALERT_NAMES)
 
 ALWAYS_FIRES = {"WsMonitorDeadMansSwitch"}
 
+MUST_BE_SILENT = {
+    "restart": (
+        *("EchoMissed", "MessagePathStalled", "ConnectionDown", "Absent", "ErrorBudgetBurn"),
+        *("HighDropRatio", "EchoLate", "EchoSlow", "EchoSlowerThanUsual", "ReconnectRefused"),
+        *("DroppedTogether", "Late", "ProbeCrashed"),
+    ),
+    "reload": (
+        *("EchoMissed", "MessagePathStalled", "ConnectionDown", "AllProbesDown", "HighDropRatio"),
+        *("EchoSlow", "ConnectionFlapping", "ReconnectRefused", "DroppedTogether", "ReloadFailed"),
+    ),
+    "renew": (
+        *("EchoMissed", "MessagePathStalled", "ConnectionDown", "AllProbesDown", "ErrorBudgetBurn"),
+        *("HighDropRatio", "EchoLate", "ConnectionFlapping", "DroppedTogether"),
+        "CertificateExpiring",
+    ),
+    "late but not lost": ("EchoMissed", "MessagePathStalled", "ConnectionDown", "HighDropRatio"),
+}
+"""What happens on ordinary days, and the alerts for which that could be mistaken."""
+
 
 class TestCases:
     """The files in tests/rules."""
@@ -49,6 +68,14 @@ class TestCases:
     def test_a_test_sees_it_silent(self, name: str) -> None:
         silent = [case["name"] for case in cases(name) if case["name"].startswith("Silent: ")]
         assert bool(silent) != (name in ALWAYS_FIRES)
+
+    @pytest.mark.parametrize(
+        ("event", "name"),
+        [(event, name) for event, names in MUST_BE_SILENT.items() for name in names],
+    )
+    def test_a_test_sees_it_silent_on_an_ordinary_day(self, event: str, name: str) -> None:
+        titles = [case["name"] for case in cases(f"WsMonitor{name}")]
+        assert any(title.startswith("Silent: ") and event in title for title in titles)
 
     @each_name
     def test_its_tests_ask_for_it_and_for_no_other(self, name: str) -> None:
