@@ -101,19 +101,24 @@ bench-page: $(dev) ## Put what `make bench` found into docs/performance.md
 # --- Deploy ----------------------------------------------------------------------------------
 
 include deploy/deploy.mk
-lock manifests: $(dev)
+lock sbom audit manifests: $(dev)
 
 # --- Made by the way -------------------------------------------------------------------------
 
-$(runtime): pyproject.toml scripts/create-venv
+# Only what the locks name, and each file only if it has the hash that they give.
+install := $(bin)/pip install -qq --disable-pip-version-check --no-deps
+locked := $(install) --require-hashes --only-binary :all:
+
+$(runtime): pyproject.toml requirements.lock requirements-build.lock scripts/create-venv
 	@scripts/create-venv $(PYTHON) .venv
 	@echo 'Installing ws-monitor into .venv'
-	@$(bin)/pip install -qq --editable .
+	@$(locked) -r requirements.lock -r requirements-build.lock
+	@$(install) --no-index --no-build-isolation --editable .
 	@touch $@
 
-$(dev): $(runtime)
+$(dev): $(runtime) requirements-dev.lock
 	@echo 'Installing the development tools into .venv'
-	@$(bin)/pip install -qq --group dev
+	@$(locked) -r requirements-dev.lock
 	@touch $@
 
 $(node) $(bench_node): %/node_modules/.installed: %/package.json %/package-lock.json

@@ -55,15 +55,13 @@ class HttpSource:
         return False
 
     async def _fetch(self) -> bytes:
-        url = self._http.read_url()
         async with (
             open_session(self._resolver, NOTHING_DENIED) as session,
             session.get(
-                url,
+                self._http.read_url(),
                 headers=self._headers(),
                 allow_redirects=False,
-                # Building a context for nothing would hold the loop.
-                ssl=self._tls() if url.lower().startswith("https:") else True,
+                ssl=self._tls(),
                 server_hostname=self._http.tls.server_name,
             ) as response,
         ):
