@@ -38,8 +38,8 @@ class DenyList:
 
 
 def _readings(host: str) -> tuple[_Address, ...]:
-    """An address without its scope, and the IPv4 address that it stands for."""
-    address = ipaddress.ip_address(host.partition("%")[0])
+    """An address, and the IPv4 address that it stands for."""
+    address = ipaddress.ip_address(host)
     if isinstance(address, ipaddress.IPv4Address):
         return (address,)
     if address.ipv4_mapped is not None:

@@ -16,7 +16,7 @@ from dns.resolver import NXDOMAIN, Answer, NoNameservers
 
 from monitor.config import DiscoveredTarget, DnsSd, target_with
 from monitor.discovery.source import Answer as Found
-from monitor.discovery.source import Failed, Targets
+from monitor.discovery.source import Failed, LookFailedError, Targets
 
 SHARE = 0.9
 """Of the time that a look may take, what one name gets: the others must not lose their answers."""
@@ -34,8 +34,15 @@ class DnsSource:
         self._lifetime = timeout * SHARE
 
     async def look(self) -> Found:
-        """Ask for every name, all at the same time."""
-        resolver = self._resolver()
+        """Ask for every name, all at the same time.
+
+        Raises:
+            LookFailedError: this machine is not told whom to ask.
+        """
+        try:
+            resolver = self._resolver()
+        except DNSException as error:
+            raise LookFailedError(_reason(error)) from None
         answers = await asyncio.gather(*(self._ask(resolver, name) for name in self._dns.names))
         return dict(zip(self._dns.names, answers, strict=True))
 

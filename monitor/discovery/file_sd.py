@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from monitor.discovery.source import Answer, Failed, Targets
+from monitor.discovery.source import Answer, Failed, LookFailedError, Targets
 from monitor.discovery.target_groups import FormatError, read_json, read_yaml
+from monitor.net.threads import in_daemon
+
+T = TypeVar("T")
 
 MOST_BYTES = 16 * 1024 * 1024
 """A larger file is refused."""
@@ -25,14 +29,30 @@ class FileSource:
         self._patterns = tuple(patterns)
         self._matched: dict[Path, list[Path]] = {}
         self._seen: dict[Path, FileState | None] = {}
+        self._busy = threading.Lock()
 
     async def look(self) -> Answer:
-        """Read every file. One that cannot be used keeps what it said last."""
-        return await asyncio.to_thread(self._read_all)
+        """Read every file. One that cannot be used keeps what it said last.
+
+        Raises:
+            LookFailedError: the look before has not ended yet.
+        """
+        return await self._in_thread(self._read_all)
 
     async def stirred(self) -> bool:
         """Tell whether a file was changed, added or removed."""
-        return await asyncio.to_thread(self._states) != self._seen
+        return await self._in_thread(self._states) != self._seen
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        """Have files looked at; a file system that hangs gets one thread and no more."""
+        if self._busy.locked():
+            raise LookFailedError("its files are still being read")
+
+        def alone() -> T:
+            with self._busy:
+                return call()
+
+        return await in_daemon("discovery files", alone)
 
     def _read_all(self) -> Answer:
         self._seen = self._states()  # first: what changes while it is read is read again

@@ -123,7 +123,7 @@ class Follower:
         try:
             async with deadline(self._timeout):
                 return await self._source.stirred()
-        except TimeoutError:
+        except (TimeoutError, LookFailedError):
             return False
         except Exception as error:  # noqa: BLE001 - a bug here must cost this source alone
             self._log.error("a bug in the monitor", error=_where(error))

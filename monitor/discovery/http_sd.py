@@ -55,13 +55,15 @@ class HttpSource:
         return False
 
     async def _fetch(self) -> bytes:
+        url = self._http.read_url()
         async with (
             open_session(self._resolver, NOTHING_DENIED) as session,
             session.get(
-                self._http.read_url(),
+                url,
                 headers=self._headers(),
                 allow_redirects=False,
-                ssl=self._tls(),
+                # Building a context for nothing would hold the loop.
+                ssl=self._tls() if url.lower().startswith("https:") else True,
                 server_hostname=self._http.tls.server_name,
             ) as response,
         ):

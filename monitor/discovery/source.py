@@ -38,7 +38,11 @@ class Source(Protocol):
         ...
 
     async def stirred(self) -> bool:
-        """Tell, cheaply, whether it is worth to look before the interval is over."""
+        """Tell, cheaply, whether it is worth to look before the interval is over.
+
+        Raises:
+            LookFailedError: nobody can tell.
+        """
         ...
 
 

@@ -1,22 +1,17 @@
 """Resolving names without letting a slow resolver hold anybody else up.
 
 `getaddrinfo` blocks, for half a minute if it likes, so each lookup runs in a thread of its own;
-lookups of one name share one. The threads are daemons: one that hangs does not hold up the exit,
-as those of an executor would. A literal address needs no thread.
+lookups of one name share one. A literal address needs no thread.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
 import socket
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
-T = TypeVar("T")
+from monitor.net.threads import in_daemon
 
 THREADS = 64
 """How many different names can hang in the resolver before a healthy one has to wait."""
@@ -65,23 +60,8 @@ class Resolver:
             lookup.cancel()
 
     async def _in_thread(self, host: str, port: int, family: int) -> list[Address]:
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[list[Address]] = loop.create_future()
-
-        def look_up() -> None:
-            try:
-                tell(answer.set_result, _look_up(host, port, family))
-            except (OSError, UnicodeError) as error:
-                tell(answer.set_exception, error)
-
-        def tell(how: Callable[[T], None], what: T) -> None:
-            # The loop may be gone by now, and whoever waited too.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(lambda: None if answer.done() else how(what))
-
         async with self._places:
-            threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
-            return await answer
+            return await in_daemon(f"resolve {host}", lambda: _look_up(host, port, family))
 
 
 def _is_literal(host: str) -> bool:

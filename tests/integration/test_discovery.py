@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from tests.component.discovery.name_server import name_server
-from tests.integration.harness import Lab, Scrape, TargetHandle, config_of
+from tests.integration.harness import Lab, Scrape, TargetHandle, config_of, wait_until
 from tests.integration.harness.monitor import KEY_VARIABLE
 
 LOOPBACK = ["127.0.0.1"]
@@ -89,6 +89,34 @@ async def test_a_file_that_changes_adds_and_removes_probes_and_touches_no_other(
     assert gone.value(UP, source="files") == 1
     (removed, *_) = monitor.lines("disconnected", probe="stays")
     assert (removed["initiator"], removed["code"]) == ("local", 1000)
+
+
+async def test_a_name_that_moves_to_another_address_moves_without_an_outage(lab: Lab) -> None:
+    """The probe is renewed, and its books go on."""
+    first, second = await lab.targets(2)
+    path = lab.directory / "targets.json"
+    write(path, group(first, "a"))
+    monitor = await lab.monitor([], discovery=[source("files", file_sd={"files": [path.name]})])
+    before = await monitor.until(are_up("a"))
+    write(path, group(second, "a"))
+    moved = f"127.0.0.1:{second.port}"
+    after = await monitor.until(
+        lambda scrape: (
+            [
+                labels["endpoint"] == f"ws://{moved}"
+                for labels, _ in scrape.samples("ws_probe_info")
+                if scrape.probe("a").up and scrape.probe("a").attempts == 2
+            ]
+            == [True]
+        )
+    )
+    assert after.probe("a").message.sent >= before.probe("a").message.sent
+    assert after.probe("a").downtime == before.probe("a").downtime
+
+    async def left() -> bool:
+        return (await first.counters())["close_codes_received"] == {"1000": 1}
+
+    await wait_until(left, what="the old connection is closed")
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 
 import dns.rcode
+import dns.resolver
 import pytest
 
 from monitor.config import DnsSd, ListenAddress, target_with
+from monitor.discovery import dns_sd
 from monitor.discovery.dns_sd import DnsSource
-from monitor.discovery.source import Failed
+from monitor.discovery.source import Failed, LookFailedError
 from tests.component.discovery.name_server import NameServer, name_server
 
 PATIENCE = 20.0
@@ -124,3 +126,15 @@ async def test_what_the_server_says_next_is_what_counts(server: NameServer) -> N
     assert not await asking.stirred()
     second = await asking.look()
     assert first != second
+
+
+async def test_a_machine_that_is_not_told_whom_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file at all, or none that is good for anything."""
+    section = DnsSd.model_construct(names=(SRV,), type="SRV", port=None, nameserver=None)
+
+    def no_resolver(**_: object) -> None:
+        raise dns.resolver.NoResolverConfiguration
+
+    monkeypatch.setattr(dns_sd, "Resolver", no_resolver)
+    with pytest.raises(LookFailedError, match="could not be asked"):
+        await DnsSource(section, PATIENCE).look()

@@ -1,7 +1,9 @@
 """Files are read as they are, noticed when they change, and a broken one harms no other."""
 
+import asyncio
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ import pytest
 from monitor.config import target_with
 from monitor.discovery import file_sd
 from monitor.discovery.file_sd import FileSource
-from monitor.discovery.source import Answer, Failed
+from monitor.discovery.source import Answer, Failed, LookFailedError
+
+PATIENCE = 20.0
 
 
 def write(path: Path, *addresses: str) -> None:
@@ -152,3 +156,31 @@ async def test_the_swap_of_a_config_map_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "..tmp").rename(tmp_path / "..data")
     assert await source.stirred() is True
     assert addresses(await source.look()) == {"a.json": ["v2:1"]}
+
+
+async def test_a_file_system_that_hangs_gets_one_thread_and_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked gives up, and whoever asks meanwhile is told at once."""
+    write(tmp_path / "a.json", "a:1")
+    source = FileSource([tmp_path / "a.json"])
+    released = threading.Event()
+    state = file_sd._state
+
+    def hangs(path: Path) -> object:
+        assert released.wait(PATIENCE)
+        return state(path)
+
+    monkeypatch.setattr(file_sd, "_state", hangs)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(source.look(), 0.05)
+    for _ in range(3):
+        with pytest.raises(LookFailedError, match="still being read"):
+            await source.look()
+        with pytest.raises(LookFailedError, match="still being read"):
+            await source.stirred()
+    (thread,) = (each for each in threading.enumerate() if each.name == "discovery files")
+    assert thread.daemon
+    released.set()
+    await asyncio.to_thread(thread.join, PATIENCE)
+    assert addresses(await source.look()) == {"a.json": ["a:1"]}

@@ -61,7 +61,7 @@ async def test_a_literal_address_needs_no_thread(
     monkeypatch: pytest.MonkeyPatch, literal: str, family: int
 ) -> None:
     """It is what it says."""
-    monkeypatch.setattr(module, "threading", None)
+    monkeypatch.setattr(module, "in_daemon", None)
     (address,) = await Resolver().resolve(literal, 80)
     assert address.family == family
 
