@@ -4,7 +4,7 @@ Namespaces of its own (mount, pid, network, ipc), a root file system put togethe
 user, the groups and the capabilities that the manifest says, its volumes as the kubelet lays them
 out, and its memory limit by a cgroup. Made with util-linux, as root or in a user namespace.
 
-Its files are this machine's, unless it is given an image. It lacks the runtime's seccomp profile.
+Its files are this machine's, unless it is given an image.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tests.integration.harness import WS_MONITOR, Lab, wait_until
 from tests.integration.harness.http import Answer
 from tests.integration.harness.metrics import Scrape
 from tests.integration.harness.program import ROOT, Program
+from tests.integration.seccomp import LOAD, write_filter
 
 IS_ROOT = os.geteuid() == 0
 DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -37,6 +38,7 @@ TOOLS = ("umount", "setpriv", "env", "unshare")
 """What a runtime does by itself inside the new root, where an image need have nothing."""
 
 TOOLS_AT = "/.runtime"
+FILTER = "seccomp.bpf"
 
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
@@ -75,17 +77,20 @@ class Image:
     Attributes:
         entrypoint: the program, before the manifest's arguments.
         env: its variables.
+        python: an interpreter in it.
         root: its files; None for this machine's.
     """
 
     entrypoint: Sequence[str]
     env: Mapping[str, str]
+    python: str
     root: Path | None = None
 
 
 THIS_MACHINE = Image(
     entrypoint=[WS_MONITOR],
     env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+    python=sys.executable,
 )
 """As the Dockerfile has it, but with the files that are here."""
 
@@ -162,11 +167,12 @@ def libraries_of(programs: Iterable[Path]) -> Iterator[Path]:
 
 
 def lay_out_tools(directory: Path) -> None:
-    """Copy `TOOLS` and the libraries that they need."""
+    """Copy `TOOLS` and the libraries that they need; add the seccomp filter."""
     directory.mkdir()
     programs = [Path(str(shutil.which(name))) for name in TOOLS]
     for path in {*programs, *libraries_of(programs)}:
         shutil.copy(path, directory)
+    write_filter(directory / FILTER)
 
 
 def tool(directory: Path, name: str) -> list[str]:
@@ -357,12 +363,18 @@ class Container:
     def _as_user(self, command: Sequence[str], env: Mapping[str, str]) -> list[str]:
         variables = [f"{name}={value}" for name, value in {**self.image.env, **env}.items()]
         setpriv = [*tool(self._tools, "setpriv"), *self.spec.privileges()]
-        plain = [*setpriv, *tool(self._tools, "env"), "-i", *variables, *command]
+        plain = [*setpriv, *tool(self._tools, "env"), "-i", *variables, *self._confined(command)]
         if IS_ROOT:
             return plain
         user = self.spec.pod["securityContext"]["runAsUser"]
         unshare = [*tool(self._tools, "unshare"), "--keep-caps"]
         return [*unshare, f"--map-user={user}", f"--map-group={user}", *plain]
+
+    def _confined(self, command: Sequence[str]) -> list[str]:
+        """Put the runtime's default seccomp profile on a command, as the manifest asks for it."""
+        assert self.spec.pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        found = shutil.which(command[0]) or command[0]
+        return [self.image.python, "-c", LOAD, f"{TOOLS_AT}/{FILTER}", found, *command[1:]]
 
     @property
     def pid(self) -> int | None:

@@ -1,5 +1,6 @@
 """The program under the conditions that its manifest puts it in: see `container`."""
 
+import errno
 import re
 import signal
 import sys
@@ -27,6 +28,14 @@ TLS_PROBES = 300
 """What the manifest's comment on its memory limit says it is enough for."""
 
 TARGET_PORT = 20000
+
+FORBIDDEN_CALL = """\
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.vmsplice(os.pipe()[1], None, 0, 0), ctypes.get_errno())
+"""
+"""Does nothing, and succeeds wherever no seccomp profile forbids it."""
+
 
 Start = Callable[..., Container]
 
@@ -82,10 +91,16 @@ class TestTheContainer:
         status = status_of(container.program.out)
         assert set(status["Uid"].split()) == set(status["Gid"].split()) == {"65532"}
         assert status["NoNewPrivs"] == "1"
+        assert status["Seccomp"] == "2", "system calls are filtered"
         for capabilities in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
             assert int(status[capabilities], 16) == 0
         if IS_ROOT:
             assert status["Groups"].split() == ["65532"]
+
+    async def test_it_has_the_runtimes_seccomp_profile(self, start: Start) -> None:
+        container = start(program=[sys.executable, "-c", FORBIDDEN_CALL])
+        assert await container.program.wait() == 0, container.program.err
+        assert container.program.out.split() == ["-1", str(errno.EPERM)]
 
     async def test_it_can_write_nowhere(self, start: Start) -> None:
         places = ["/", "/etc", "/etc/ws-monitor", "/run/secrets/ws-monitor", "/usr", "/dev"]

@@ -52,7 +52,8 @@ def files(builder: Builder) -> Path:
 def image(config: dict[str, Any], files: Path) -> Image:
     """The image, to be run."""
     env = dict(each.split("=", 1) for each in config["Env"])
-    return Image(entrypoint=config["Entrypoint"], env=env, root=files)
+    python = "/usr/local/bin/python"
+    return Image(entrypoint=config["Entrypoint"], env=env, python=python, root=files)
 
 
 @pytest.fixture
