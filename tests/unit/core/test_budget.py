@@ -23,6 +23,12 @@ class TestBudget:
         assert [budget.reserve(10.5) for _ in range(3)] == [0, 0.25, 0.5]
         assert [budget.reserve(99.0) for _ in range(3)] == [0, 0, 0.25]
 
+    def test_what_may_not_begin_at_once_can_be_left(self) -> None:
+        budget = Budget(per_second=4.0, burst=2)
+        assert [budget.take(10.0) for _ in range(5)] == [True, True, False, False, False]
+        assert [budget.take(now) for now in (10.24, 10.25, 10.26)] == [False, True, False]
+        assert budget.reserve(10.25) == 0.25
+
     def test_a_closed_budget_opens_at_the_time_given_and_then_at_the_rate(self) -> None:
         budget = Budget(per_second=4.0, burst=3)
         budget.close_until(15.0)
