@@ -1,4 +1,4 @@
-"""Where the monitor's CPU time goes, by component.
+"""Where the monitor's CPU time goes, and its memory, by component.
 
 The program is looked at every so many milliseconds of its CPU time. What a component's own code
 takes in the interpreter, and in the C functions and system calls that it makes, is its share.
@@ -14,7 +14,11 @@ SENDING, RECEIVING = "send system call", "receive system call, time stamp"
 WAITING = "waiting for sockets (epoll)"
 REST = "Python's library, other"
 
+COLLECTING = "the garbage collector"
+OUTSIDE = "outside of Python: TLS, allocator"
+
 COMPONENTS: Mapping[str, str] = {
+    r"note_pauses": COLLECTING,
     r"StampedSocket.send monitor/": SENDING,
     r"StampedSocket.\S+ monitor/": RECEIVING,
     r"\S+ monitor/net/loop_watch": WAITING,
@@ -24,10 +28,12 @@ COMPONENTS: Mapping[str, str] = {
     r"\S+ monitor/probing/": "our beats and their deadlines",
     r"\S+ monitor/core/": "our books",
     r"\S+ monitor/dialects/": "our dialects",
-    r"\S+ monitor/(metrics|web)/": "our metrics, one scrape included",
+    r"\S+ monitor/(metrics|web)/": "our metrics, scrapes included",
+    r"\S+ monitor/config/": "the config, as it was read",
     r"\S+ monitor/": "our log and wiring",
     r"\S+ apscheduler/": "apscheduler",
     r"\S+ websockets/": "websockets",
+    r"\S+ pydantic": "the config, as it was read",
     r"\S+ asyncio/": "asyncio",
 }
 """By the innermost function and its file. The first that fits is taken."""
@@ -49,3 +55,11 @@ def component(frame: str) -> str:
     """Return the component that a frame belongs to."""
     short = LIBRARY.sub("", frame)
     return next((name for pattern, name in COMPONENTS.items() if re.match(pattern, short)), REST)
+
+
+def held(files: Mapping[str, int]) -> dict[str, float]:
+    """Return the bytes that each component holds, given those of each file."""
+    counts: collections.Counter[str] = collections.Counter()
+    for file, size in files.items():
+        counts[component(f"- {file}")] += size
+    return dict(counts)

@@ -160,7 +160,7 @@ def profile(run: Run, *, connections: int) -> Figures:
     notes = run.folder / "notes.json"
     with (
         processes.echo_server() as server,
-        ours(run.folder, server, load, observe=(str(notes), "stacks")) as subject,
+        ours(run.folder, server, load, observe=(str(notes), "gc,stacks")) as subject,
     ):
         time.sleep(SETTLE)
         run.tell(f"looking at {load.rate:.0f} beats/s for {load.window:.0f} s")

@@ -7,13 +7,14 @@ Each size is a monitor of its own with a beat every ten seconds on each connecti
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import fitting, plots, processes
+from benchmarks import fitting, plots, processes, profiles
 from benchmarks.page import Page, quantile
 from benchmarks.run import Case, Figures, Found, Goal, Part, Run, Table
 
@@ -103,6 +104,51 @@ def grow(run: Run, *, scheme: str, size: int) -> Figures:
     }
 
 
+TRACED = {"ws": (100, 1000), "wss": (50, 300)}
+"""Fleets, a small and a large one, between which memory is looked at piece by piece."""
+
+
+def memory(run: Run, *, scheme: str) -> Figures:
+    """Say who holds the memory that each further probe takes; in bytes."""
+    few, many = (int(run.size(size, size / 5)) for size in TRACED[scheme])
+    run.tell(f"{few} and {many} {scheme} probes")
+    (small, small_resident), (large, large_resident) = (
+        held(run, scheme, probes) for probes in (few, many)
+    )
+    each = {
+        component: (size - small.get(component, 0.0)) / (many - few)
+        for component, size in large.items()
+    }
+    resident = (large_resident - small_resident) / (many - few)
+    each[profiles.OUTSIDE] = resident - sum(each.values())
+    return {"traced": scheme, "each": each, "resident": resident}
+
+
+def held(run: Run, scheme: str, probes: int) -> tuple[dict[str, float], int]:
+    """Return the bytes that each component of a fleet's monitor holds, and all that is resident.
+
+    What is resident is read from another run, without anybody who traces.
+    """
+    tls = processes.make_certificates(run.folder) if scheme == "wss" else None
+    notes = run.folder / "notes.json"
+    resident = 0
+    for observe in (None, (str(notes), "memory")):
+        with processes.echo_server(tls) as server:
+            fleet = processes.Fleet(server.port, probes, INTERVAL, scheme, tls, addresses=ADDRESSES)
+            with processes.monitor(run.folder, fleet.config(), observe=observe) as monitor:
+                server.wait_until_open(probes)
+                monitor.wait_until_up(probes)
+                for _ in range(3):
+                    time.sleep(1.0)
+                    monitor.fetch()
+                if observe is None:
+                    resident = processes.resident_bytes(monitor.process)
+                else:
+                    monitor.process.send_signal(signal.SIGUSR1)
+                    monitor.fetch()
+    return profiles.held(json.loads(notes.read_text())["memory"]), resident
+
+
 def restart(run: Run) -> Figures:
     """Take the target of a large fleet away, and bring it back on the same port."""
     probes = int(run.size(SIZES["ws"][-1], 300))
@@ -163,7 +209,11 @@ LARGEST_FIRST = {
     for size in reversed(sizes)
 }
 
-PARTS = {**LARGEST_FIRST, "scale-restart": Part(restart, 420.0)}
+PARTS = {
+    **LARGEST_FIRST,
+    "scale-restart": Part(restart, 420.0),
+    **{f"scale-memory-{scheme}": Part(partial(memory, scheme=scheme)) for scheme in TRACED},
+}
 
 
 def sizes_of(found: Found, scheme: str) -> list[Figures]:
@@ -207,7 +257,24 @@ def tables(found: Found) -> list[Table]:
         shown.append(Table(("memory", "with none", "each further probe", "R²"), rows))
     if away := found.get("scale-restart"):
         shown.append(restart_table(away))
+    if traced := [figures for figures in found.values() if "traced" in figures]:
+        shown.append(memory_table(traced))
     return shown
+
+
+def memory_table(traced: Sequence[Figures]) -> Table:
+    """Return who holds the memory of each further probe."""
+    first = traced[0]["each"]
+    names = sorted(
+        {name for figures in traced for name in figures["each"]},
+        key=lambda name: -first.get(name, 0.0),
+    )
+    rows: list[tuple[str, ...]] = [
+        (name, *(f"{figures['each'].get(name, 0.0) / 1024:.1f}" for figures in traced))
+        for name in names
+    ]
+    rows.append(("resident", *(f"{figures['resident'] / 1024:.1f}" for figures in traced)))
+    return Table(("KiB of each further probe", *(figures["traced"] for figures in traced)), rows)
 
 
 def restart_table(away: Figures) -> Table:

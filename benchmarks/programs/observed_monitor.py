@@ -10,6 +10,7 @@ runs `ws-monitor ARGUMENT...` and writes JSON to NOTES when it ends. KINDS are w
     connects  when each connect was begun
     stacks    the innermost function and its file every few milliseconds of CPU time, from SIGUSR1
               to SIGUSR2, with how often it was found there
+    memory    at SIGUSR1, the bytes that each file's code has allocated and that are still in use
     plain-gc  nothing is noted; the collector stays as Python sets it, whatever the program wants
 
 Times are monotonic seconds.
@@ -23,6 +24,7 @@ import json
 import signal
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -103,6 +105,18 @@ def note_stacks(notes: Notes) -> None:
     signal.signal(signal.SIGUSR2, lambda *_: signal.setitimer(signal.ITIMER_PROF, 0))
 
 
+def note_memory(notes: Notes) -> None:
+    """Note who holds memory. What C libraries take for themselves is not seen."""
+    tracemalloc.start()
+
+    def look(*_: object) -> None:
+        gc.collect()
+        held = tracemalloc.take_snapshot().statistics("filename")
+        notes["memory"] = {each.traceback[0].filename: each.size for each in held}
+
+    signal.signal(signal.SIGUSR1, look)
+
+
 def keep_plain_gc(_: Notes) -> None:
     """Let nobody tune the collector."""
     for name in ("freeze", "set_threshold", "disable"):
@@ -114,6 +128,7 @@ KINDS: dict[str, Callable[[Notes], None]] = {
     "holds": note_holds,
     "connects": note_connects,
     "stacks": note_stacks,
+    "memory": note_memory,
     "plain-gc": keep_plain_gc,
 }
 
