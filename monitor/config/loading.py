@@ -11,6 +11,7 @@ from monitor.config.document import Value
 from monitor.config.probe import ProbeConfig, ProbeDefaults
 from monitor.config.problems import KeyPath
 from monitor.config.schema import Config
+from monitor.config.section import share_sections
 from monitor.config.template import Template
 from monitor.config.values import kind_of
 
@@ -191,6 +192,7 @@ class _Loading:
             findings += rules.file_findings(probe)
         for finding in findings:
             self._checking.add(place(finding.path), finding.message)
+        share_sections(probe)
         return probe
 
     def _place(self, own: KeyPath, path: KeyPath) -> KeyPath:

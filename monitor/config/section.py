@@ -1,8 +1,13 @@
 """What every mapping in the config has in common.  This module must not know any key."""
 
+import contextlib
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
+
+SHARED = 1024
+"""So many different sections are remembered."""
 
 
 class Section(BaseModel):
@@ -29,3 +34,16 @@ class Section(BaseModel):
             for key, value in data.items()
             if value is not None or key not in cls.model_fields
         }
+
+
+def share_sections(section: Section) -> None:
+    """Have its sections be those of others that are equal: in a fleet most are alike."""
+    for name, value in vars(section).items():
+        if isinstance(value, Section):
+            with contextlib.suppress(TypeError):  # it holds a mapping, and cannot be looked up
+                vars(section)[name] = _first_of_its_kind(value, frozenset(value.model_fields_set))
+
+
+@lru_cache(SHARED)
+def _first_of_its_kind(section: Section, given: frozenset[str]) -> Section:  # noqa: ARG001 - a key
+    return section

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.messages import Assembler
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 from websockets.http11 import Response
@@ -47,6 +48,19 @@ class Arrival(NamedTuple):
 
     at: float
     earliest: float
+
+
+class _NoQueue(Assembler):
+    """Stands in for a queue of messages where they are handled as they come."""
+
+    def __init__(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+NO_QUEUE = _NoQueue()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,25 @@ class Connection(ClientConnection):
             is gone, or we gave it up.
     """
 
+    # With more attributes than thirty, each instance would have a dictionary of its own.
+    __slots__ = (
+        "_blind_since",
+        "_blind_until",
+        "_flood",
+        "_flooded",
+        "_fragments",
+        "_fragments_text",
+        "_given_up",
+        "_held",
+        "_left_over",
+        "_pieces",
+        "_receiver",
+        "_traffic",
+        "_watch",
+        "ended",
+        "sock",
+    )
+
     protocol: frames.Protocol
 
     def __init__(
@@ -114,6 +147,8 @@ class Connection(ClientConnection):
             max_queue=None,
             write_limit=WRITE_LIMIT,
         )
+        # Nobody waits here to send: a peer that does not read is given up.
+        self.drain_waiters = ()  # type: ignore[assignment] # never added to
         self.sock = sock
         sock.on_read = self._note_blindness
         self.ended: asyncio.Future[None] = self.loop.create_future()
@@ -160,6 +195,13 @@ class Connection(ClientConnection):
     def ping(self, payload: bytes) -> float | None:  # type: ignore[override] # see `send`
         """Send one ping control frame; as `send`."""
         return self._send(frames.PING, payload, 1)
+
+    def forget_handshake(self) -> None:
+        """Let go of the headers: nobody asks for them again, and they are four kilobytes."""
+        if self.response is not None:
+            # The library's parser keeps the response for as long as it runs.
+            self.response.headers.clear()
+        self.request = self.response = None
 
     def unread_since(self, when: float) -> bool:
         """Whether bytes that arrived before `when`, or should have, still wait to be read."""
@@ -216,6 +258,11 @@ class Connection(ClientConnection):
         return Ending(Initiator.NETWORK, ABNORMAL_CLOSURE, detail)
 
     # What follows is called by asyncio and by the library.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport, and let go of the queue that no message ever goes through."""
+        super().connection_made(transport)
+        self.recv_messages = NO_QUEUE
 
     def data_received(self, data: bytes) -> None:
         """Take bytes off the transport."""

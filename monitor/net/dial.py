@@ -206,8 +206,7 @@ class _Attempt:
             async with self._phase(Phase.UPGRADE):
                 await connection.handshake(list(plan.headers), plan.user_agent)
                 _check_subprotocol(plan, connection.subprotocol)
-            # Nobody asks for the headers again, and they are three kilobytes.
-            connection.request = connection.response = None
+            connection.forget_handshake()
         except BaseException:
             connection.transport.abort()
             raise

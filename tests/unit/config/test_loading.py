@@ -267,3 +267,18 @@ def test_any_defaults_and_probe_give_a_config_or_problems(
     whole = {"defaults": defaults, "probes": [PROBE | probe, PROBE | {"name": "b"}]}
     lines = lines_for(json.dumps(whole, ensure_ascii=False))
     assert all(line.startswith("c.yaml:") for line in lines)
+
+
+def test_alike_sections_are_one_object_and_others_are_not() -> None:
+    """Ten thousand probes that differ in their names differ in nothing else."""
+    text = """
+probes:
+  - {name: a, url: "ws://h", protocol: ping, ping: {interval: 5s}}
+  - {name: b, url: "ws://h", protocol: ping, ping: {interval: 5s}}
+  - {name: c, url: "ws://h", protocol: ping, ping: {interval: 6s}}
+"""
+    a, b, c = parse_config(text, "c.yaml").probes
+    assert a.ping is b.ping
+    assert a.timeouts is b.timeouts is c.timeouts
+    assert (a.ping, c.ping) == (b.ping, c.ping)
+    assert a.ping != c.ping
