@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -18,6 +19,7 @@ from monitor import __version__
 from monitor.config import (
     Config,
     ConfigError,
+    FileWatch,
     ProbeConfig,
     Problem,
     load_config,
@@ -26,7 +28,7 @@ from monitor.config import (
 from monitor.core.schedule import Schedule
 from monitor.core.sharding import ALONE
 from monitor.discovery.discovery import Discovery
-from monitor.following import Following, Problems
+from monitor.following import LOOKS, Following, Problems
 from monitor.heap import LOOK_INTERVAL, Heap
 from monitor.logs.setup import configure
 from monitor.logs.trace import Trace
@@ -54,17 +56,30 @@ STOP_GRACE = 4.0
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Reloads:
+    """What makes the monitor read its config again, besides SIGHUP.
+
+    `on_change` of the file; `on_request`, a POST to /-/reload.
+    """
+
+    on_change: bool = True
+    on_request: bool = False
+
+
 def run(
     path: Path,
     trace: Path | None = None,
     place: Place = NOWHERE,
     web_config: Path | None = None,
+    reloads: Reloads = Reloads(),
 ) -> int:
     """Run the service until SIGTERM or SIGINT; return the exit code.
 
     `trace` is a file that gets a line for every heartbeat; `place` is the monitor's among others;
-    `web_config` says who gets into the web port.
+    `web_config` says who gets into the web port; `reloads` what makes it read the config again.
     """
+    file = FileWatch(path)
     try:
         config, access = load(path, web_config, place.labels)
     except ConfigError as error:
@@ -73,7 +88,8 @@ def run(
     configure(config.log.level, config.log.format)
     watch = LoopWatch()
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(watch)) as runner:
-        return runner.run(_serve(path, config, watch, trace, _Setting(place, access)))
+        setting = _Setting(file, place, access, reloads)
+        return runner.run(_serve(config, watch, trace, setting))
 
 
 def load(
@@ -101,18 +117,21 @@ def load(
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """What a service is put into: its place among others, and who gets into its web port."""
+    """What a service is put into.
 
-    place: Place = NOWHERE
-    access: AccessFile | None = None
+    `file` is its config's; `place` its own among others; `access` who gets into its web port.
+    """
+
+    file: FileWatch
+    place: Place
+    access: AccessFile | None
+    reloads: Reloads
 
 
-async def _serve(
-    path: Path, config: Config, watch: LoopWatch, trace: Path | None, setting: _Setting
-) -> int:
+async def _serve(config: Config, watch: LoopWatch, trace: Path | None, setting: _Setting) -> int:
     # Some parts bind to the loop they are made in, so they are made in the running one.
     try:
-        service = Service(path, config, watch, Trace(trace) if trace is not None else None, setting)
+        service = Service(config, watch, Trace(trace) if trace is not None else None, setting)
     except OSError as error:
         _log.error("cannot start", detail=f"trace file: {os.strerror(error.errno or 0).lower()}")
         return CANNOT_START
@@ -123,16 +142,12 @@ class Service:
     """The running monitor."""
 
     def __init__(
-        self,
-        path: Path,
-        config: Config,
-        watch: LoopWatch,
-        trace: Trace | None = None,
-        setting: _Setting = _Setting(),
+        self, config: Config, watch: LoopWatch, trace: Trace | None, setting: _Setting
     ) -> None:
         self._config = config
         self._place = place = setting.place
         self._access = setting.access
+        self._reloads = setting.reloads
         self._trace = trace
         self._exposition = _exposition(config, place)
         self._beats = Beats()
@@ -148,7 +163,11 @@ class Service:
         )
         self._heap = Heap(lambda: self._fleet.probes, lambda: self._applied and self._fleet.started)
         self._following = Following(
-            path, config, apply=self._apply, told=self._file_read, labels=place.labels
+            setting.file,
+            config,
+            apply=self._apply,
+            told=self._file_read,
+            labels=place.labels,
         )
         self._discovery = Discovery(
             subscribe=self._beats.subscribe,
@@ -202,6 +221,8 @@ class Service:
         if self._access is not None:
             look = self._access.look
             self._beats.subscribe(Schedule(CHECK_INTERVAL, 0.0), lambda _: look())
+        if self._reloads.on_change:
+            self._beats.subscribe(LOOKS, lambda _: self._following.look())
         self._beats.subscribe(TICK, self._vigil.tick)
         self._beats.subscribe(PATHS, lambda due: self._fleet.measure_paths(due, PATH_TURNS))
         self._beats.subscribe(Schedule(LOOK_INTERVAL, 0.0), lambda _: self._heap.look())
@@ -268,6 +289,7 @@ class Service:
         )
 
     def _web_parts(self) -> WebParts:
+        on_request = self._reloads.on_request
         return WebParts(
             scrape=self._exposition.scrape,
             unhealthy=self._vigil.unhealthy,
@@ -275,6 +297,7 @@ class Service:
             overview=self._overview,
             config=lambda: redacted_text(self._following.config),
             refused=self._exposition.monitor.refused,
+            reload=partial(self._following.reload, "a request") if on_request else None,
         )
 
     def _overview(self) -> Overview:

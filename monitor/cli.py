@@ -76,6 +76,22 @@ def run(
         ),
     ] = "",
     web_config: WebConfigFile = None,
+    enable_reload: Annotated[
+        bool,
+        typer.Option(
+            "--enable-reload",
+            envvar="WS_MONITOR_ENABLE_RELOAD",
+            help="Let POST /-/reload read the config again.",
+        ),
+    ] = False,
+    watch_config: Annotated[
+        bool,
+        typer.Option(
+            "--watch-config/--no-watch-config",
+            envvar="WS_MONITOR_WATCH_CONFIG",
+            help="Read the config again when the file changes.",
+        ),
+    ] = True,
 ) -> None:
     """Run the service. SIGHUP reads the config again; SIGTERM stops it."""
     try:
@@ -85,7 +101,8 @@ def run(
     except PlaceError as error:
         typer.echo(error, err=True)
         raise typer.Exit(app.USAGE) from None
-    raise typer.Exit(app.run(config, trace, place, web_config))
+    reloads = app.Reloads(on_change=watch_config, on_request=enable_reload)
+    raise typer.Exit(app.run(config, trace, place, web_config, reloads))
 
 
 @cli.command()

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 
 import structlog
 
-from monitor.config import Config, ConfigError, load_config
+from monitor.config import Config, ConfigError, FileWatch, load_config
+from monitor.core.schedule import Schedule
 
 _log = structlog.get_logger()
 
@@ -24,6 +24,8 @@ Problems = list[str]
 
 ENDED = "the monitor is stopping"
 
+LOOKS = Schedule(interval=1.0, phase=0.0)
+"""When the file is looked at: a change is applied once it has rested from one look to the next."""
 
 LIVE = frozenset({"discovery", "discovery_deny", "probes"})
 """The sections that a reload applies; the others take a restart."""
@@ -43,8 +45,8 @@ class Following:
     """Keeps a config in force.
 
     Args:
-        path: the config file.
-        config: what it said at the start.
+        file: the config file, known since before it was read.
+        config: what it said then.
         apply: puts a config into force and returns how many probes run; is called by one task,
             one call after the other.
         labels: labels that win over the file's, for every probe.
@@ -53,7 +55,7 @@ class Following:
 
     def __init__(
         self,
-        path: Path,
+        file: FileWatch,
         config: Config,
         *,
         apply: Callable[[Config], Awaitable[int]],
@@ -61,7 +63,8 @@ class Following:
         labels: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.config = config
-        self._path = path
+        self._file = file
+        self._looking: asyncio.Task[None] | None = None
         self._apply = apply
         self._told = told
         self._labels = labels
@@ -86,6 +89,12 @@ class Following:
         """Have the config in force applied again: the set of wanted probes changed."""
         self._ask(cause).again = True
 
+    def look(self) -> None:
+        """Begin to look whether the file has changed, and have it read again if so."""
+        # A file system that hangs must not hang the loop.
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+
     async def run(self) -> None:
         """Apply the config, and again whenever somebody asks for it. Runs until it is cancelled."""
         try:
@@ -95,6 +104,8 @@ class Following:
                 await self._something.wait()
                 await self._carry_out()
         finally:
+            if self._looking is not None:
+                self._looking.cancel()
             if self._asked is not None:
                 self._asked.done.set_result([ENDED])
 
@@ -136,7 +147,7 @@ class Following:
         """Read the file. A bad one changes nothing: the config in force stays."""
         try:
             # Ten thousand probes take a second to check.
-            config = await asyncio.to_thread(load_config, self._path, self._labels)
+            config = await asyncio.to_thread(self._load)
         except ConfigError as error:
             problems = [str(problem) for problem in error.problems]
             for problem in problems:
@@ -145,6 +156,15 @@ class Following:
         for section in _only_at_start(self.config, config):
             _log.warning("this part of the config takes a restart", section=section)
         return config, []
+
+    def _load(self) -> Config:
+        # Marked first: what is written while it is read makes a change of its own.
+        self._file.mark()
+        return load_config(self._file.path, self._labels)
+
+    async def _look(self) -> None:
+        if await asyncio.to_thread(self._file.look):
+            self.reload_soon("the file changed")
 
 
 def _only_at_start(old: Config, new: Config) -> list[str]:

@@ -38,6 +38,7 @@ from monitor.config.template import Template
 from monitor.config.text import Text
 from monitor.config.urls import endpoint_of
 from monitor.config.values import ListenAddress, format_duration, parse_duration
+from monitor.config.watch import FileWatch
 from monitor.config.web_config import TlsServer, Unusable, WebConfig, load_web_config
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "DnsSd",
     "EmbeddedTarget",
     "FileSd",
+    "FileWatch",
     "Heartbeat",
     "HttpSd",
     "Inline",

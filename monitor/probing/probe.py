@@ -119,7 +119,7 @@ class Probe:
         self._next: Session | None = None
         self._former: Session | None = None
         self._settling: asyncio.Task[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing: dict[asyncio.Task[None], Session] = {}
         self._attempts = 0
         self._ordered: _Ordered | None = None
         self._bug: Exception | None = None
@@ -330,11 +330,12 @@ class Probe:
 
     async def _abandon(self) -> None:
         """Let go of the attempt that is under way, if there is one."""
-        making, self._making = self._making, None
+        making = self._making
         if making is None:
             return
         making.cancel()
         await asyncio.wait((making,))
+        self._making = None
         if not making.cancelled():
             # Whatever it is, it is out of date.
             making.exception()
@@ -496,8 +497,8 @@ class Probe:
         if not spare:
             self._judge("disconnected")
         closing = asyncio.create_task(session.connection.tear_down())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        self._closing[closing] = session
+        closing.add_done_callback(self._closing.pop)
 
     async def _all_closed(self) -> None:
         """See every connection gone, in good order."""
@@ -514,8 +515,8 @@ class Probe:
         if self._session is not None:
             self._drop(self._session)
         self._wish.cancel()
-        for closing in self._closing:
-            closing.cancel()
+        for session in self._closing.values():
+            session.connection.transport.abort()
         await self._all_closed()
 
 

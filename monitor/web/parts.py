@@ -24,7 +24,8 @@ class WebParts:
 
     `scrape` takes the headers Accept and Accept-Encoding. `unhealthy` and `ready` return None when
     all is well, and one line that says why when it is not. `config` returns the config as it may be
-    shown, in pieces. `refused` is told of each client that is turned away.
+    shown, in pieces. `refused` is told of each client that is turned away. `reload` reads the
+    config again and returns what is wrong with it, a line each; None where nobody may ask for it.
     """
 
     scrape: Callable[[str | None, str | None], Awaitable[Scrape]]
@@ -33,3 +34,4 @@ class WebParts:
     overview: Callable[[], Overview]
     config: Callable[[], Iterator[str]]
     refused: Callable[[Refusal], None]
+    reload: Callable[[], Awaitable[list[str]]] | None = None

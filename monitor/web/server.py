@@ -20,6 +20,7 @@ from monitor.web.entrance import Entrance
 from monitor.web.guard import guard
 from monitor.web.landing import STYLE_HASH
 from monitor.web.parts import Overview, WebParts
+from monitor.web.reload import RELOAD_PATH, reload_handler
 from monitor.web.routes import CONFIGS, MOST_SCRAPES, MOST_SCRAPES_EACH, PARTS, ROUTES, SCRAPES
 from monitor.web.shares import Shares
 
@@ -169,6 +170,8 @@ def _application(parts: WebParts, entrance: Entrance) -> web.Application:
 
     app.on_response_prepare.append(add_headers)
     app.add_routes([web.get(route.path, route.handler) for route in ROUTES])
+    if parts.reload is not None:
+        app.add_routes([web.post(RELOAD_PATH, reload_handler(parts.reload, parts.refused))])
     return app
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import Config, load_config
+from monitor.config import Config, FileWatch, load_config
 from monitor.following import Following, Problems
 
 PATIENCE = 10.0
@@ -69,7 +69,9 @@ def applied() -> Applied:
 @pytest.fixture
 async def following(file: Path, applied: Applied) -> AsyncIterator[Following]:
     """What follows the file; the config has been applied once."""
-    following = Following(file, load_config(file), apply=applied.apply, told=applied.told.append)
+    following = Following(
+        FileWatch(file), load_config(file), apply=applied.apply, told=applied.told.append
+    )
     task = asyncio.create_task(following.run())
     await applied.until(1)
     await asyncio.sleep(0)
@@ -150,6 +152,51 @@ class TestReapply:
         assert applied.names == [["a"], ["a"]]
 
 
+class TestLook:
+    """The file is looked at now and then."""
+
+    async def look(self, following: Following) -> None:
+        """Look once, and see it through."""
+        following.look()
+        assert following._looking is not None
+        async with asyncio.timeout(PATIENCE):
+            await following._looking
+
+    async def test_a_change_is_applied_once_it_has_come_to_rest(
+        self, file: Path, applied: Applied, following: Following
+    ) -> None:
+        write(file, config_text("a", "b"))
+        await self.look(following)
+        assert applied.names == [["a"]]
+        await self.look(following)
+        await applied.until(2)
+        await self.look(following)
+        await self.look(following)
+        await asyncio.sleep(0)
+        assert applied.names == [["a"], ["a", "b"]]
+
+    async def test_what_was_read_for_another_reason_is_not_read_again(
+        self, file: Path, applied: Applied, following: Following
+    ) -> None:
+        write(file, config_text("a", "b"))
+        await self.look(following)
+        await following.reload("test")
+        await self.look(following)
+        await self.look(following)
+        await asyncio.sleep(0)
+        assert applied.names == [["a"], ["a", "b"]]
+
+    async def test_a_bad_change_is_refused_once(
+        self, file: Path, applied: Applied, following: Following
+    ) -> None:
+        write(file, "nonsense")
+        for _ in range(5):
+            await self.look(following)
+        assert await following.reload("test") != []
+        assert len(applied.told) <= 3
+        assert applied.names == [["a"]]
+
+
 class TestTheEnd:
     """The monitor stops."""
 
@@ -157,7 +204,7 @@ class TestTheEnd:
         self, file: Path, applied: Applied
     ) -> None:
         following = Following(
-            file, load_config(file), apply=applied.apply, told=applied.told.append
+            FileWatch(file), load_config(file), apply=applied.apply, told=applied.told.append
         )
         applied.may_go_on.clear()
         task = asyncio.create_task(following.run())

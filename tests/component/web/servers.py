@@ -54,10 +54,17 @@ class Parts:
     unready: str | None = None
     config: list[str] = field(default_factory=lambda: ["probes:\n", "- name: chat\n"])
     refused: list[Refusal] = field(default_factory=list)
+    problems: list[str] | None = None
+    """What comes of a reload; None where nobody may ask for one when the server starts."""
+    reloads: int = 0
     overview: Overview = field(default_factory=lambda: Overview("1.2.3", probes=3, up=2))
 
     async def _scrape(self, accept: str | None, accept_encoding: str | None) -> Scrape:
         return await self.scrape(accept, accept_encoding)
+
+    async def _reload(self) -> list[str]:
+        self.reloads += 1
+        return self.problems or []
 
     def for_server(self) -> WebParts:
         """Return callables that read what is set now."""
@@ -68,6 +75,7 @@ class Parts:
             overview=lambda: self.overview,
             config=lambda: iter(self.config),
             refused=self.refused.append,
+            reload=None if self.problems is None else self._reload,
         )
 
 

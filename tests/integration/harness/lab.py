@@ -32,15 +32,18 @@ class Lab:
         probes: Sequence[Mapping[str, Any]],
         *,
         env: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
         **sections: Any,
     ) -> Monitor:
         """Start the monitor with these probes, and wait until it serves."""
         config = self.write(config_of(probes, **sections))
-        return await self.monitor_from(config, env=env)
+        return await self.monitor_from(config, env=env, options=options)
 
-    async def monitor_from(self, config: Path, *, env: Mapping[str, str] | None = None) -> Monitor:
+    async def monitor_from(
+        self, config: Path, *, env: Mapping[str, str] | None = None, options: Sequence[str] = ()
+    ) -> Monitor:
         """Start the monitor with a config file as it is, and wait until it serves."""
-        monitor = Monitor(config, self._name("monitor"), env)
+        monitor = Monitor(config, self._name("monitor"), env, options)
         self.programs.append(monitor)
         await monitor.serves()
         return monitor

@@ -27,6 +27,7 @@ class Monitor(Program):
     Args:
         config: its log must be JSON, which it is where `log.format` is `auto`.
         name: for the files with its output, next to the config.
+        options: further ones of `ws-monitor run`.
         env: further variables.
     """
 
@@ -35,9 +36,10 @@ class Monitor(Program):
         config: Path,
         name: str,
         env: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         super().__init__(
-            [WS_MONITOR, "run", "--config", str(config)],
+            [WS_MONITOR, "run", "--config", str(config), *options],
             config.parent,
             name,
             {KEY_VARIABLE: KEY, **(env or {})},
@@ -134,6 +136,12 @@ class Monitor(Program):
         self.signal(signal.SIGHUP)
         await self.until_logged(message, count=already + 1)
         self._schedule.restart()
+
+    async def post_reload(self) -> Answer:
+        """Have the config read again, and wait for the outcome."""
+        answer = await request(self.port, "POST", "/-/reload")
+        self._schedule.restart()
+        return answer
 
     def bugs(self) -> list[str]:
         """Return the lines of its output that only a bug of its own can have caused."""
