@@ -206,7 +206,7 @@ def check_connect_took(seconds: float) -> Callable[[Story], None]:
     """See that the time until the connection was usable is told."""
 
     def check(story: Story) -> None:
-        # On a busy machine the answer to the upgrade is read late, and the wait after it is shorter.
+        # On a busy machine the upgrade is read late, and the wait after it is shorter.
         took = sum(
             story.after.value("ws_probe_connect_phase_duration_seconds", phase=phase)
             for phase in ("upgrade", "ready")
