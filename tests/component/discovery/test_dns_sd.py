@@ -13,7 +13,7 @@ from monitor.discovery.source import Failed, LookFailedError
 from tests.component.discovery.name_server import NameServer, name_server
 
 PATIENCE = 20.0
-SHORT = 0.3
+SHORT = 3.0
 """Seconds for a look that is to end without an answer."""
 
 SRV = "_ws._tcp.game.example"

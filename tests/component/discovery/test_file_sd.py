@@ -164,16 +164,20 @@ async def test_a_file_system_that_hangs_gets_one_thread_and_holds_up_nobody(
     """Whoever asked gives up, and whoever asks meanwhile is told at once."""
     write(tmp_path / "a.json", "a:1")
     source = FileSource([tmp_path / "a.json"])
-    released = threading.Event()
+    begun, released = threading.Event(), threading.Event()
     state = file_sd._state
 
     def hangs(path: Path) -> object:
+        begun.set()
         assert released.wait(PATIENCE)
         return state(path)
 
     monkeypatch.setattr(file_sd, "_state", hangs)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(source.look(), 0.05)
+    look = asyncio.create_task(source.look())
+    assert await asyncio.to_thread(begun.wait, PATIENCE)
+    look.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await look
     for _ in range(3):
         with pytest.raises(LookFailedError, match="still being read"):
             await source.look()
