@@ -97,6 +97,7 @@ class House:
         path: str = "/metrics",
         tls: ssl.SSLContext | None = None,
         headers: dict[str, str] | None = None,
+        method: str = "GET",
     ) -> Answer:
         """Ask on a connection of its own."""
         scheme = "http" if tls is None else "https"
@@ -105,7 +106,7 @@ class House:
         async with (
             asyncio.timeout(PATIENT),
             aiohttp.ClientSession(connector=connector) as http,
-            http.get(url, headers=headers) as response,
+            http.request(method, url, headers=headers) as response,
         ):
             return Answer(response.status, dict(response.headers), await response.read())
 

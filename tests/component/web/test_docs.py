@@ -8,6 +8,7 @@ from monitor.config.web_config import CIPHERS, HttpServer, RateLimit
 from monitor.web import entrance, passwords, routes, server
 from monitor.web.access import CHECK_INTERVAL, AccessFile
 from monitor.web.guard import HEALTH
+from monitor.web.reload import RELOAD_PATH
 from tests.component.web.doors import Doors, write_identity
 
 ROOT = Path(__file__).parents[3]
@@ -22,8 +23,9 @@ def section(heading: str) -> str:
 
 def test_every_path_is_described() -> None:
     """And no other."""
-    described = re.findall(r"^\| `(/.*?)` \|", PAGE.partition("## The web config")[0], re.MULTILINE)
-    assert set(described) == {route.path for route in routes.ROUTES}
+    table = PAGE.partition("## The web config")[0]
+    described = re.findall(r"^\| `(?:POST )?(/.*?)` \|", table, re.MULTILINE)
+    assert set(described) == {*(route.path for route in routes.ROUTES), RELOAD_PATH}
     for path in HEALTH:
         assert f"`{path}`" in section("The web config")
 

@@ -18,7 +18,7 @@ from monitor.web import entrance
 from monitor.web.access import AccessFile
 from monitor.web.entrance import MOST_CONNECTIONS_EACH
 from tests.component.web.doors import MUTUAL, TLS, USERS, Doors, alice, write_identity
-from tests.component.web.servers import PATIENT, rest_of, until
+from tests.component.web.servers import PATIENT, Parts, rest_of, until
 
 REFUSED = (aiohttp.ClientError, ConnectionError, ssl.SSLError)
 
@@ -159,6 +159,14 @@ class TestPasswords:
         async with doors.open(USERS) as house:
             assert (await house.ask(path)).status == 401
             assert (await house.ask(path, **alice())).status in (200, 404)
+
+    async def test_a_reload_takes_the_password_too(self, doors: Doors) -> None:
+        """Where there is one to ask for."""
+        async with doors.open(USERS, Parts(problems=[])) as house:
+            assert (await house.ask("/-/reload", method="POST")).status == 401
+            assert house.parts.reloads == 0
+            assert (await house.ask("/-/reload", method="POST", **alice())).status == 200
+            assert house.parts.reloads == 1
 
     @pytest.mark.parametrize("path", ["/-/healthy", "/-/ready"])
     async def test_health_is_open(self, doors: Doors, path: str) -> None:
