@@ -1,6 +1,7 @@
 """The program under the conditions that its manifest puts it in: see `container`."""
 
 import errno
+import json
 import re
 import signal
 import sys
@@ -36,6 +37,8 @@ print(libc.vmsplice(os.pipe()[1], None, 0, 0), ctypes.get_errno())
 """
 """Does nothing, and succeeds wherever no seccomp profile forbids it."""
 
+CONNECTED_AT = "ws_probe_connection_start_timestamp_seconds"
+RELOADED_WELL = "ws_monitor_config_last_reload_successful"
 
 Start = Callable[..., Container]
 
@@ -217,6 +220,49 @@ class TestTheMonitorInIt:
         assert await container.probe("livenessProbe")
         # Some of it must be left, for a page that is being written and for busier times.
         assert container.memory_in_use() < 0.9 * container.spec.memory
+
+
+class TestAChangedConfigMap:
+    """What the kubelet swaps under the running program."""
+
+    async def test_it_is_in_force_without_a_restart_and_leaves_other_probes_alone(
+        self, start: Start, volumes: dict[str, Path], config: dict[str, Any]
+    ) -> None:
+        container = start()
+        await container.started()
+        await container.watches()
+        (old,) = config["probes"]
+        pid = container.pid
+        connected = (await container.scrape()).probe(old["name"]).value(CONNECTED_AT)
+        two = {**config, "probes": [old, {**old, "name": "another"}]}
+        lay_out_volume(volumes["config"], {"config.yaml": json.dumps(two)}, 0o644, 0)
+
+        async def another_is_up() -> bool:
+            scrape = await container.scrape()
+            return "another" in scrape.probes and bool(scrape.probe("another").up)
+
+        await wait_until(another_is_up, what="the added probe is up")
+        assert (await container.scrape()).probe(old["name"]).value(CONNECTED_AT) == connected
+        assert container.pid == pid
+        assert container.complaints() == []
+
+    async def test_one_that_is_wrong_changes_nothing(
+        self, start: Start, volumes: dict[str, Path], config: dict[str, Any]
+    ) -> None:
+        container = start()
+        await container.started()
+        await container.watches()
+        wrong = {**config, "probes": [{"name": "without-a-url"}]}
+        lay_out_volume(volumes["config"], {"config.yaml": yaml.safe_dump(wrong)}, 0o644, 0)
+
+        async def refused() -> bool:
+            return (await container.scrape()).value(RELOADED_WELL) == 0
+
+        await wait_until(refused, what="the config is refused")
+        scrape = await container.scrape()
+        assert list(scrape.probes) == [probe["name"] for probe in config["probes"]]
+        assert await container.probe("readinessProbe")
+        await container.watches()
 
 
 class TestTheClosedPort:
