@@ -10,6 +10,7 @@ others.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import struct
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ def shards_of(name: str, count: int, replication: int) -> list[int]:
     # same however many there are. 64 bits each, so that equal ones need no thought.
     digest = hashlib.shake_128(name.encode()).digest(8 * count)
     weights = struct.unpack(f">{count}Q", digest)
-    return sorted(range(count), key=weights.__getitem__, reverse=True)[:replication]
+    return heapq.nlargest(replication, range(count), key=weights.__getitem__)
 
 
 @dataclass(frozen=True, slots=True)
