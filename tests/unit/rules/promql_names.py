@@ -14,7 +14,7 @@ from tests.unit.rules.book import RECORDS
 
 RECORDED = {record.name for record in RECORDS}
 
-TARGET = {"job", "instance", "pod"}
+TARGET = {"job", "instance", "namespace", "pod"}
 """What Prometheus puts on what it scrapes, in the deployments that we ship."""
 
 LABELS = (
