@@ -210,6 +210,19 @@ class TestNoScar:
         assert {beat.mode for beat in record.of(Sent)[sent:]} == {Mode.MESSAGE, Mode.PING}
         unscarred(record)
 
+    async def test_many_leave_no_task_behind(self, serve: Serve, stage: Stage) -> None:
+        server = serve(echoes)
+        record = await stage.run(config(WITH_ID, server.port))
+        await record.until(Echoed)
+        tasks = len(asyncio.all_tasks())
+        for number in range(50):
+            await stage.run(config(f"{WITH_ID}, missed_threshold: {number % 7 + 4}", server.port))
+            await record.until(Disconnected, number + 1)
+        while stage.probe()._closing:
+            await asyncio.wait(stage.probe()._closing)
+        assert len(asyncio.all_tasks()) == tasks
+        unscarred(record)
+
     async def test_a_change_that_is_taken_back_changes_nothing(
         self, serve: Serve, stage: Stage
     ) -> None:
