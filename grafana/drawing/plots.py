@@ -25,6 +25,7 @@ from grafana.drawing.values import (
 
 LEGEND_ROW = 15
 LEGEND_ROWS = 5
+STATE_NAME = 19
 SCALE_OF_HEAT = LinearSegmentedColormap.from_list("heat", ("#fff3e0", "#ff780a", "#7f1d00"))
 
 
@@ -256,7 +257,10 @@ def _legend(
         drawing.page.text(x, y, "━", size=9, color=each.color, weight="bold")
         drawing.page.text(x + 18, y, _short(each.named.name, int(width / 9)), size=7.5)
         drawing.page.text(x + width - 14, y, summary, size=7, color=FAINT, align="right")
-    rest = len(painted) - rows * columns
+    _and_more(drawing, box, len(painted) - rows * columns)
+
+
+def _and_more(drawing: Drawing, box: Box, rest: int) -> None:
     if rest > 0:
         corner = box.x + box.width, box.y + box.height + 3
         drawing.page.text(*corner, f"and {rest} more", size=6.5, color=FAINT, align="right")
@@ -322,21 +326,24 @@ def bargauge(drawing: Drawing, panel: Mapping[str, Any], box: Box) -> None:
 
 
 def state_timeline(drawing: Drawing, panel: Mapping[str, Any], box: Box) -> None:
-    """Draw a row for each series, coloured by its state."""
-    named = sorted(drawing.source.named(panel), key=lambda each: each.name)
-    if not named:
+    """Draw a row for each series, coloured by its state; of several pages the first."""
+    everything = sorted(drawing.source.named(panel), key=lambda each: each.name)
+    if not everything:
         drawing.nothing(panel, box)
         return
+    named = everything[: int(panel["options"]["perPage"])]
     axes = drawing.page.axes(box.inner(118, 2, 8, 40))
     step = drawing.source.step_of(panel)
     for row, each in enumerate(reversed(named)):
         bars = [(at, step) for at, _ in each.series.points]
         paints = [_said(value, panel)[1] for _, value in each.series.points]
         axes.broken_barh(bars, (row - 0.4, 0.8), facecolors=paints, linewidth=0)
-    axes.set_yticks(range(len(named)), [each.name for each in reversed(named)])
+    names = [_short(each.name, STATE_NAME) for each in reversed(named)]
+    axes.set_yticks(range(len(named)), names, fontsize=min(7.5, box.height / len(named) / 2))
     axes.set_ylim(-0.6, len(named) - 0.4)
     drawing.time_axis(axes)
     _key(drawing, panel, box)
+    _and_more(drawing, box, len(everything) - len(named))
 
 
 def _key(drawing: Drawing, panel: Mapping[str, Any], box: Box) -> None:
