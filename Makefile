@@ -8,6 +8,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 PYTHON ?= python3
 CONFIG ?= config.yaml
+# Options of the drill; `make drill DRILL=--help` lists them.
+DRILL ?=
 # `make test MUTANTS=` leaves the mutants out; CI never does.
 MUTANTS ?= yes
 # `make bench BENCH=--quick` shows in a few minutes that it works; `BENCH=scale` runs one case.
@@ -97,6 +99,11 @@ bench: $(dev) $(bench_node) ## Measure accuracy, cost, scale and more (half an h
 .PHONY: bench-page
 bench-page: $(dev) ## Put what `make bench` found into docs/performance.md
 	@$(bin)/python -m benchmarks.report build/bench/results.json
+
+.PHONY: drill
+drill: $(dev) ## Break a target in every way, see who is told (16 minutes)
+	@scripts/install-test-packages prometheus prometheus-alertmanager
+	@$(bin)/python -m drill $(DRILL)
 
 # --- Deploy ----------------------------------------------------------------------------------
 
