@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 import yaml
 from typer.testing import CliRunner
 
@@ -16,6 +17,10 @@ YAML_BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 METRIC = re.compile(r"`(ws_(?:probe|monitor)_[a-z_]+[a-z])(?:\{|`| |$)")
 KEYS = set(json_schema()["properties"])
 DESCRIBED = set(re.findall(r"^\| `(ws_\w+)`", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE))
+CODE = re.compile(r"^```\w*\n.*?^```|`[^`\n]+`|^    [^\n]+$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"(?<!-n )\bws-monitor ([a-z]+)\b([^`\n]*)")  # -n names a namespace
+OPTION = re.compile(r"(?<!\S)(--[a-z][a-z.-]*)")
+COMMANDS = typer.main.get_command(cli).commands
 PARTS_OF_HISTOGRAMS = ("_bucket", "_sum", "_count")
 
 
@@ -81,6 +86,30 @@ class TestConfigs:
         assert blocks
         unseen = [page for page, block in blocks if block.removeprefix("probes:\n") not in checked]
         assert unseen == []
+
+
+def commands_in(page: Path) -> list[tuple[str, str]]:
+    """Each command of ours that a page shows as code, and the rest of its line."""
+    return [found for code in CODE.findall(page.read_text()) for found in COMMAND.findall(code)]
+
+
+class TestCommands:
+    """What a reader may type."""
+
+    @pytest.mark.parametrize("page", markdown_files(), ids=name_of)
+    def test_every_command_and_option_that_a_page_shows_exists(self, page: Path) -> None:
+        for name, rest in commands_in(page):
+            assert name in COMMANDS, f"ws-monitor {name}"
+            there = {
+                option
+                for each in COMMANDS[name].params
+                for option in (*each.opts, *each.secondary_opts)
+            }
+            assert set(OPTION.findall(rest)) <= there, f"ws-monitor {name}{rest}"
+
+    def test_the_pages_show_every_command(self) -> None:
+        shown = {name for page in markdown_files() for name, _ in commands_in(page)}
+        assert shown == set(COMMANDS)
 
 
 class TestMetrics:
