@@ -175,17 +175,18 @@ class TestUnderLoad:
         assert (answer.status, answer.body) == (200, "reloaded\n")
 
     async def settled(self, monitor: Monitor) -> Scrape:
-        """Wait until every renewal is over: one connection for each probe."""
-        last: list[Scrape] = []
+        """Wait until every renewal is over: no more connections are made or closed."""
+        last: list[Scrape] = [await balanced(monitor)]
 
         async def look() -> bool:
-            last[:] = [await balanced(monitor)]
-            views = [last[0].probe(name) for name in last[0].probes]
+            before, last[:] = last[0], [await balanced(monitor)]
+            views = [(before.probe(name), last[0].probe(name)) for name in last[0].probes]
             return all(
-                view.up and view.attempts == 1 + sum(view.disconnects.values()) for view in views
+                now.up and (was.attempts, was.disconnects) == (now.attempts, now.disconnects)
+                for was, now in views
             )
 
-        await wait_until(look, what="one connection for each probe")
+        await wait_until(look, what="all connections stay", every=1.0)
         return last[0]
 
     def see_untouched(self, before: ProbeView, after: ProbeView) -> None:
@@ -257,13 +258,15 @@ class TestRenewals:
 
     async def test_each_takes_one_ticket(self, lab: Lab) -> None:
         (target,) = await lab.targets(1)
-        monitor = await lab.monitor([talo_probe("a", target.url, max_connection_age="1s")])
-        await monitor.until(lambda scrape: ours(scrape.probe("a")) >= 4)
-        await monitor.reload(config_of([talo_probe("a", target.url)]))
-        last = await monitor.until(is_calm)
-        counters = await target.counters()
-        assert counters["tickets_issued"] == last.probe("a").attempts
-        assert last.probe("a").message.aborted == 0
+        monitor = await lab.monitor([talo_probe("a", target.url, max_connection_age="2s")])
+
+        async def between_two() -> bool:
+            view = (await monitor.scrape()).probe("a")
+            sold: int = (await target.counters())["tickets_issued"]
+            assert view.message.aborted == 0
+            return view.attempts == 1 + ours(view) == sold >= 3
+
+        await wait_until(between_two, what="a ticket for each connection")
 
     async def test_credentials_roll_without_a_gap(
         self, lab: Lab, monkeypatch: pytest.MonkeyPatch
@@ -284,7 +287,8 @@ class TestRenewals:
         closed = ours(refused.probe("a"))
         await monitor.until(lambda scrape: ours(scrape.probe("a")) > closed)
         await monitor.reload(config_of([talo_probe("a", target.url)]))
-        after = await monitor.until(is_calm)
+        await monitor.until_logged("renewed", because="the config changed")
+        after = await monitor.scrape()
         assert after.probe("a").up
         assert after.probe("a").downtime == before.probe("a").downtime
         assert after.probe("a").message.aborted == 0
@@ -293,13 +297,6 @@ class TestRenewals:
 def tickets(scrape: Scrape) -> int:
     """How many tickets the probe was refused."""
     return scrape.probe("a").failures.get("ticket", 0)
-
-
-def is_calm(scrape: Scrape) -> bool:
-    """Whether the probe has one connection, and none is being made or closed."""
-    view = scrape.probe("a")
-    failed = sum(view.failures.values())
-    return view.up and view.attempts == 1 + failed + sum(view.disconnects.values())
 
 
 class TestTheFile:
