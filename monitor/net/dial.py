@@ -34,7 +34,7 @@ from monitor.net.permission import permitted
 from monitor.net.resolver import Address, Resolver
 from monitor.net.stamped_socket import StampedSocket
 from monitor.net.ticket import TicketOffice, TicketPlan
-from monitor.net.tls import TlsContexts, TlsPlan, not_after
+from monitor.net.tls import TlsContexts, TlsPlan, not_after, use_small_buffers
 
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
 
@@ -97,6 +97,7 @@ class Dialer:
 
     def __init__(self, watch: LoopWatch) -> None:
         self._watch = watch
+        use_small_buffers()
         self._resolver = Resolver()
         self._contexts = TlsContexts()
         self._offices: dict[DenyList, TicketOffice] = {}

@@ -7,10 +7,13 @@ are shared; a context is built anew when one of its files has changed.
 from __future__ import annotations
 
 import ssl
+from asyncio.sslproto import SSLProtocol
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+
+from monitor.net.stamped_socket import READ_SIZE
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -54,6 +57,15 @@ class TlsContexts:
         context = build_context(plan)
         self._contexts[plan] = (state, context)
         return context
+
+
+def use_small_buffers() -> None:
+    """Have asyncio read encrypted connections through a buffer of one read, not of 256 KiB.
+
+    Each connection has one for as long as it lives, and all of it is resident. asyncio offers no
+    other way to say so than the attribute of its class.
+    """
+    SSLProtocol.max_size = READ_SIZE
 
 
 def build_context(plan: TlsPlan) -> ssl.SSLContext:

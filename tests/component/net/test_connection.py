@@ -13,6 +13,7 @@ import pytest
 from monitor.core.events import Initiator
 from monitor.dialects.dialect import Frame
 from monitor.net.connection import Ending
+from monitor.net.stamped_socket import READ_SIZE
 from tests.component.net.clients import SHORT, Client, Received
 from tests.component.net.conftest import Serve, ServeAs
 from tests.component.net.peers import (
@@ -164,6 +165,16 @@ class TestArriving:
         await ended(connection)
         assert client.traffic.messages + client.traffic.server_pings == taken
         assert client.traffic.received_bytes >= 20_000 * len(what)
+
+    async def test_an_encrypted_message_of_any_size_comes_through_the_small_buffer(
+        self, serve_as: ServeAs, client: Client
+    ) -> None:
+        data = bytes(index % 251 for index in range(300_000))
+        server = serve_as(True, says(frame(BINARY, data), frame(TEXT, b"and on")))
+        connection, received = await client.connect(server.port, secure=True)
+        await received.until(2)
+        assert received.messages == [(data, False), (b"and on", True)]
+        assert len(connection.transport._ssl_protocol._ssl_buffer) == READ_SIZE  # type: ignore[attr-defined] # asyncio tells nobody
 
     async def test_a_flood_that_came_with_the_upgrade_is_told_with_it(
         self, serve: Serve, client: Client
