@@ -2,9 +2,9 @@
 
     python -m benchmarks [--quick] [--output FILE] [NAME...]
 
-A NAME is a case, or a part of one, by the begin of its name; none means all. The quick form shows
-that everything works, in a few minutes; its figures are no figures. Parts that are not run keep
-what the file says of them, unless it is of the other form.
+A NAME is a case, or a part of one, or the begin of a part's name; none means all. The quick form
+shows that everything works, in a few minutes; its figures are no figures. Parts that are not run
+keep what the file says of them, unless it is of the other form.
 """
 
 from __future__ import annotations
@@ -93,16 +93,19 @@ def show(about: str, shown: Sequence[Table]) -> None:
 
 
 def chosen(names: Sequence[str]) -> dict[str, list[str]]:
-    """Return the parts of each case that are meant by some names."""
+    """Return the parts of each case that are meant by some names; none means all."""
     wanted = {
         case: [
-            part
-            for part in CASES[case].parts
-            if not names or case in names or any(part.startswith(name) for name in names)
+            part for part in found.parts if not names or any(means(name, part) for name in names)
         ]
-        for case in CASES
+        for case, found in CASES.items()
     }
     return {case: parts for case, parts in wanted.items() if parts}
+
+
+def means(name: str, part: str) -> bool:
+    """Whether a name is a part's, or its begin up to a hyphen: `scale`, `scale-ws`."""
+    return f"{part}-".startswith(f"{name}-")
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

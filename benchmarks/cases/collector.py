@@ -52,7 +52,7 @@ def watch(folder: Path, kinds: str, probes: int, seconds: float) -> Figures:
 
 def part(run: Run) -> Figures:
     """Measure both; the worst of each over the rounds is kept."""
-    probes, seconds = int(run.size(PROBES, PROBES / 10)), run.size(12.0, 6.0)
+    probes, seconds = int(run.size(PROBES, PROBES / 10)), run.size(10.0, 6.0)
     rounds: dict[str, list[Figures]] = {kind: [] for kind in KINDS}
     for number in range(int(run.size(2, 1))):
         for kind, found in rounds.items():

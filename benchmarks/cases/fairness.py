@@ -67,7 +67,7 @@ def alternate(
 
 def part(run: Run) -> Figures:
     """Measure both kinds of windows."""
-    seconds, rounds = run.size(8.0, 3.0), int(run.size(3, 1))
+    seconds, rounds = run.size(7.0, 3.0), int(run.size(3, 1))
     trace, packets = run.folder / "trace", run.folder / "lo.pcapng"
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(processes.echo_server())

@@ -82,7 +82,7 @@ def busiest_second(times: Sequence[float]) -> int:
 def grow(run: Run, *, scheme: str, size: int) -> Figures:
     """Bring up a fleet, and watch it. The quick form makes do with a tenth of it."""
     probes = int(run.size(size, size / 10))
-    seconds = run.size(30.0 if size == SIZES[scheme][-1] else 15.0, 12.0)
+    seconds = run.size(30.0 if size == SIZES[scheme][-1] else 10.0, 10.0)
     tls = processes.make_certificates(run.folder) if scheme == "wss" else None
     with processes.echo_server(tls) as server:
         fleet = processes.Fleet(

@@ -86,5 +86,8 @@ class TestChoosing:
     def test_the_begin_of_a_part_is_enough(self) -> None:
         assert chosen(["accuracy-wss"]) == {"accuracy": ["accuracy-wss", "accuracy-wss-scraped"]}
 
+    def test_a_word_of_it_must_be_whole(self) -> None:
+        assert chosen(["scrape-1000"]) == {"scrape": ["scrape-1000"]}
+
     def test_an_unknown_name_means_nothing(self) -> None:
         assert chosen(["weather"]) == {}
