@@ -19,7 +19,7 @@ class Flood:
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._since = -math.inf
+        self._since = math.inf
         self._count = 0
 
     def take(self, count: int, earliest: float, arrived: float) -> bool:
@@ -27,7 +27,7 @@ class Flood:
         if arrived - self._since > SPAN:
             self._since = earliest
             self._count = 0
-        elif earliest < self._since:
-            self._since = earliest
+        else:
+            self._since = min(self._since, earliest)
         self._count += count
         return self._count > self._limit * max(arrived - self._since, SPAN)

@@ -300,9 +300,7 @@ class Heartbeats:
     def _pass_slots(self, now: float) -> int:
         if now < self.next_due:
             return 0
-        following = self._slot + 1
-        if self._schedule.due(following) <= now:
-            following = self._schedule.slot_after(now)
+        following = self._schedule.slot_after(now)
         passed = following - self._slot
         self._slot = following
         self.next_due = self._schedule.due(following)
