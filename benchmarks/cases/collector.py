@@ -1,7 +1,8 @@
 """Pauses of the garbage collector: as the program sets it, and as Python would leave it.
 
 Two monitors with the same fleet run one after the other, several rounds in turn. Each notes every
-pause of its collector and every long hold of its loop.
+pause of its collector and every long hold of its loop: while its probes connect, and once all are
+up.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ SCRAPE_EVERY = 5.0
 
 KINDS = {"ours": "gc,holds", "plain": "gc,holds,plain-gc"}
 
+TIMES = {"start": "at the start", "rest": "once all are up"}
+
 OLDEST = 2
 """The generation whose collection looks at everything there is."""
 
 
 def watch(folder: Path, kinds: str, probes: int, seconds: float) -> Figures:
-    """Run one monitor, scraped now and then; return its pauses and holds once all are up."""
+    """Run one monitor, scraped now and then; return its pauses and holds."""
     notes = folder / "notes.json"
     with processes.echo_server() as server:
         fleet = processes.Fleet(server.port, probes, INTERVAL, connects=1000, addresses=1)
@@ -38,15 +41,30 @@ def watch(folder: Path, kinds: str, probes: int, seconds: float) -> Figures:
                 monitor.fetch()
             ended = time.monotonic()
     found = json.loads(notes.read_text())
-    pauses = [row for row in found["gc"] if began < row[0] < ended]
-    holds = [row for row in found["holds"] if began < row[0] < ended]
     return {
-        "seconds": ended - began,
+        "start": within(found, 0.0, began),
+        "rest": within(found, began, ended) | {"seconds": ended - began},
+    }
+
+
+def within(notes: dict[str, list[list[float]]], begin: float, end: float) -> dict[str, float]:
+    """Return what was noted between two times."""
+    pauses = [row for row in notes["gc"] if begin < row[0] < end]
+    holds = [row for row in notes["holds"] if begin < row[0] < end]
+    return {
         "pauses": len(pauses),
         "full": sum(generation == OLDEST for _, _, generation in pauses),
-        "share": sum(took for _, took, _ in pauses) / (ended - began),
+        "together_ms": sum(took for _, took, _ in pauses) * 1000,
         "longest_ms": max((took for _, took, _ in pauses), default=0.0) * 1000,
         "longest_hold_ms": max((took for _, took, _ in holds), default=0.0) * 1000,
+    }
+
+
+def worst(found: list[Figures]) -> Figures:
+    """Return the worst of each figure over the rounds."""
+    return {
+        time: {key: max(each[time][key] for each in found) for key in found[0][time]}
+        for time in TIMES
     }
 
 
@@ -57,15 +75,9 @@ def part(run: Run) -> Figures:
     for number in range(int(run.size(2, 1))):
         for kind, found in rounds.items():
             found.append(watch(run.folder, KINDS[kind], probes, seconds))
-            longest = found[-1]["longest_ms"]
-            run.tell(f"round {number + 1}: {kind}, longest pause {longest:.1f} ms")
-    return {
-        "probes": probes,
-        "kinds": {
-            kind: {key: max(each[key] for each in found) for key in found[0]}
-            for kind, found in rounds.items()
-        },
-    }
+            longest = found[-1]["start"]["longest_ms"]
+            run.tell(f"round {number + 1}: {kind}, longest pause of the start {longest:.1f} ms")
+    return {"probes": probes, "kinds": {kind: worst(found) for kind, found in rounds.items()}}
 
 
 PARTS = {"collector": Part(part)}
@@ -78,16 +90,16 @@ def tables(found: Found) -> list[Table]:
     figures = found["collector"]
     return [
         Table(
-            ("the collector", "pauses/s", "full", "share", "longest", "longest hold"),
+            ("the collector", "full", "longest", "all together", "longest hold"),
             [
                 (
-                    NAMES[kind],
-                    f"{of['pauses'] / of['seconds']:.1f}",
-                    f"{of['full']}",
-                    f"{of['share']:.2%}",
-                    f"{of['longest_ms']:.1f} ms",
-                    f"{of['longest_hold_ms']:.1f} ms",
+                    f"{NAMES[kind]}, {TIMES[time]}",
+                    f"{of[time]['full']}",
+                    f"{of[time]['longest_ms']:.1f} ms",
+                    f"{of[time]['together_ms']:,.0f} ms",
+                    f"{of[time]['longest_hold_ms']:.1f} ms",
                 )
+                for time in TIMES
                 for kind, of in figures["kinds"].items()
             ],
         )
