@@ -27,7 +27,7 @@ ENDED = "the monitor is stopping"
 LOOKS = Schedule(interval=1.0, phase=0.0)
 """When the file is looked at: a change is applied once it has rested from one look to the next."""
 
-LIVE = frozenset({"discovery", "discovery_deny", "probes"})
+LIVE = frozenset({"discovery", "discovery_deny", "labels", "probes"})
 """The sections that a reload applies; the others take a restart."""
 
 
@@ -169,8 +169,12 @@ class Following:
 
 def _only_at_start(old: Config, new: Config) -> list[str]:
     """Name the sections that changed and that only a restart can apply."""
-    return [
+    names = [
         name
         for name in type(old).model_fields
         if name not in LIVE and getattr(old, name) != getattr(new, name)
     ]
+    # The probes' labels follow; those of the monitor itself do not.
+    if old.labels.get("vantage") != new.labels.get("vantage"):
+        names.append("labels.vantage")
+    return names

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import Config, FileWatch, load_config
-from monitor.following import Following, Problems
+from monitor.config import Config, FileWatch, load_config, parse_config
+from monitor.following import Following, Problems, _only_at_start
 
 PATIENCE = 10.0
 
@@ -150,6 +150,25 @@ class TestReapply:
         following.reapply_soon("discovery")
         assert await following.reload("test") != []
         assert applied.names == [["a"], ["a"]]
+
+
+class TestWhatTakesARestart:
+    """Named, so that nobody waits for it."""
+
+    @pytest.mark.parametrize(
+        ("before", "after", "named"),
+        [
+            ("", "log: {level: debug}", ["log"]),
+            ("", "labels: {team: chat}", []),
+            ("labels: {vantage: a}", "labels: {vantage: b}", ["labels.vantage"]),
+            ("", "probes: [{name: a, url: 'ws://h', protocol: ping}]", []),
+        ],
+    )
+    def test_sections_that_are_only_read_at_the_start(
+        self, before: str, after: str, named: list[str]
+    ) -> None:
+        old, new = (parse_config(text or "{}", "c") for text in (before, after))
+        assert _only_at_start(old, new) == named
 
 
 class TestLook:
