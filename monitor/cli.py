@@ -38,10 +38,14 @@ WebConfigFile = Annotated[
     Path | None,
     typer.Option(
         "--web-config",
-        "--web.config.file",
         metavar="FILE",
         help="TLS and passwords for the web port, as for Prometheus' exporters.",
     ),
+]
+
+
+AsExportersCallIt = Annotated[
+    Path | None, typer.Option("--web.config.file", metavar="FILE", hidden=True)
 ]
 
 
@@ -76,6 +80,7 @@ def run(
         ),
     ] = "",
     web_config: WebConfigFile = None,
+    web_config_file: AsExportersCallIt = None,
     enable_reload: Annotated[
         bool,
         typer.Option(
@@ -102,17 +107,18 @@ def run(
         typer.echo(error, err=True)
         raise typer.Exit(app.USAGE) from None
     reloads = app.Reloads(on_change=watch_config, on_request=enable_reload)
-    raise typer.Exit(app.run(config, trace, place, web_config, reloads))
+    raise typer.Exit(app.run(config, trace, place, web_config or web_config_file, reloads))
 
 
 @cli.command()
 def check(
     config: Annotated[Path, typer.Argument(help="The config file.")] = Path("config.yaml"),
     web_config: WebConfigFile = None,
+    web_config_file: AsExportersCallIt = None,
 ) -> None:
     """Say everything that is wrong with a config, one line each. Exit 0 if nothing is, else 2."""
     try:
-        loaded, _ = app.load(config, web_config)
+        loaded, _ = app.load(config, web_config or web_config_file)
     except ConfigError as error:
         typer.echo(error, err=True)
         raise typer.Exit(app.USAGE) from None
