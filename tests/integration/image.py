@@ -28,7 +28,10 @@ WHEELS = ROOT / "build" / "wheels"
 BASE = "of-this-machine"
 """The tag of the base: what the Dockerfile's argument PYTHON is set to."""
 
-NOT_NEEDED = ("site-packages", "dist-packages", "__pycache__", "test", "idlelib", "tkinter")
+NOT_NEEDED = (
+    *("site-packages", "dist-packages", "__pycache__", "config-*"),
+    *("test", "idlelib", "tkinter", "_tkinter*", "turtledemo", "lib2to3", "ensurepip"),
+)
 ALWAYS_THERE = (
     *("libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1", "libutil.so.1"),
     *("libgcc_s.so.1", "libstdc++.so.6"),
@@ -53,14 +56,15 @@ def add_python(root: Path) -> list[Path]:
     python = Path(os.path.realpath(sys.executable))
     stdlib = Path(sysconfig.get_path("stdlib"))
     library = root / "usr/local/lib" / stdlib.name
-    shutil.copytree(stdlib, library, ignore=shutil.ignore_patterns(*NOT_NEEDED, "config-*"))
+    shutil.copytree(stdlib, library, ignore=shutil.ignore_patterns(*NOT_NEEDED))
     shutil.copy(python, root / "usr/local/bin" / stdlib.name)
     for name in ("python", "python3"):
         (root / "usr/local/bin" / name).symlink_to(stdlib.name)
 
     ours = Path(pip.__file__).parent
     for part in (ours, *ours.parent.glob("pip-*.dist-info")):
-        shutil.copytree(part, library / "site-packages" / part.name)
+        at = library / "site-packages" / part.name
+        shutil.copytree(part, at, ignore=shutil.ignore_patterns("__pycache__"))
     script = root / "usr/local/bin/pip"
     script.write_text("#!/usr/local/bin/python\nfrom pip._internal.cli.main import main\nmain()\n")
     script.chmod(0o755)
