@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import resource
@@ -177,8 +178,8 @@ class Monitor:
             return bytes(page.read())
 
     def scrape(self) -> Page:
-        """Fetch a page of metrics."""
-        return Page(self.fetch("identity"))
+        """Fetch a page of metrics as Prometheus does, and unpack it."""
+        return Page(gzip.decompress(self.fetch()))
 
     def wait_until_up(self, probes: int) -> None:
         """Wait until so many probes are up."""

@@ -155,7 +155,7 @@ def tables(found: Found) -> list[Table]:
     flooded = Table(
         ("the flooded one gets", *FLOODED),
         [
-            ("messages pushed", *(f"{figures['pushed'][name]:,}" for name in FLOODED)),
+            ("pushed by the target, in all", *(f"{figures['pushed'][name]:,}" for name in FLOODED)),
             *(
                 (family, *(f"{figures['gets'][name][family]:,.0f}" for name in FLOODED))
                 for family in SHOWN
