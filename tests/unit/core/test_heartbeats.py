@@ -326,6 +326,13 @@ class TestHowMissesAreCounted:
         twice_missed.opened(proven=True)
         assert twice_missed.consecutive_missed == 0
 
+    def test_one_missed_on_a_former_connection_counts_in_the_row_alone(
+        self, twice_missed: Heartbeats
+    ) -> None:
+        events = twice_missed.book_missed(1, 24.0, here=False)
+        assert events == [Missed(MODE, 24.0, consecutive=3, on_connection=0)]
+        assert _miss(twice_missed, 30.0) == [Missed(MODE, 34.0, consecutive=4, on_connection=3)]
+
     def test_a_greeting_without_an_echo_to_follow_ends_no_row_the_next_time(
         self, twice_missed: Heartbeats
     ) -> None:
