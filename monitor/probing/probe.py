@@ -209,6 +209,9 @@ class Probe:
 
     def _follow(self, events: list[HeartbeatEvent]) -> None:
         for event in events:
+            if event.mode not in self.heartbeats:
+                # A mode that was taken away; a former connection may still settle some of it.
+                continue
             self._sink(event)
             if isinstance(event, Missed):
                 self._judge(f"{event.consecutive} {event.mode} heartbeats missed in a row")

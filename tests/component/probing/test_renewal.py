@@ -374,6 +374,36 @@ class TestTrouble:
         assert record.changes == [changed]
         assert record.count(Disconnected) == 0
 
+    async def test_a_mode_that_is_taken_away_while_the_former_connection_settles_is_heard_no_more(
+        self, serve: Serve, stage: Stage
+    ) -> None:
+        drop = threading.Event()
+
+        def dies(peer: Peer) -> None:
+            peer.upgrade()
+            assert drop.wait(20)
+            peer.reset()
+
+        first = Answers()
+        rest = f"{SLOW_BEATS}, reconnect: {{base: 1h, max: 1h}}"
+        both = f"{rest}, ping: {{interval: 250ms, timeout: 2s}}"
+        server = serve(first, dies, echoes)
+        record = await stage.run(config(both, server.port))
+        await asyncio.to_thread(first.asked.wait)
+        await record.until(Sent, 2)
+        await stage.run(config(f"{both}, missed_threshold: 7", server.port))
+        await record.until(Renewed)
+        drop.set()
+        await record.until(Waiting)
+        await stage.run(config(rest, server.port))
+        await record.until(Ready, 2)
+        told = len(record.events)
+        first.may_answer.set()
+        await record.until(Disconnected, 2)
+        later = record.events[told:]
+        assert not [event for event in later if getattr(event, "mode", None) is Mode.PING]
+        assert record.count(Echoed) > 0
+
     async def test_a_change_while_it_connects_makes_an_end_of_that(
         self, serve: Serve, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
