@@ -239,7 +239,7 @@ class Heartbeats:
         return events + self.book_found(proven, arrived, here=True)
 
     def book_found(
-        self, proven: list[Found], arrived: float, *, here: bool
+        self, proven: list[Found], arrived: float, *, here: bool = False
     ) -> list[HeartbeatEvent]:
         """Book what an echo proves that arrived at `arrived`, `here` on the connection in use."""
         if all(found.outcome is not Outcome.UNSOLICITED for found in proven):
@@ -249,7 +249,9 @@ class Heartbeats:
             self._here.echoed = True
         return [self._book(found) for found in proven]
 
-    def book_missed(self, count: int, deadline: float, *, here: bool) -> list[HeartbeatEvent]:
+    def book_missed(
+        self, count: int, deadline: float, *, here: bool = False
+    ) -> list[HeartbeatEvent]:
         """Book heartbeats that reached their deadline, `here` on the connection in use."""
         events: list[HeartbeatEvent] = []
         self.books.missed += count

@@ -38,14 +38,14 @@ class Settling:
         events: list[HeartbeatEvent] = []
         while (deadline := self._matching.next_deadline) <= now:
             missed = self._matching.expire(deadline)
-            events += self._heartbeats.book_missed(missed, deadline, here=False)
+            events += self._heartbeats.book_missed(missed, deadline)
         return events
 
     def received(self, key: int | None, arrived: float, earliest: float) -> list[HeartbeatEvent]:
         """Account for one echo; the arguments are those of `Heartbeats.received`."""
         events = self.expire(earliest)
         proven = self._matching.received(key, arrived, earliest)
-        return events + self._heartbeats.book_found(proven, arrived, here=False)
+        return events + self._heartbeats.book_found(proven, arrived)
 
     def lost(self, now: float) -> list[HeartbeatEvent]:
         """End: the connection did. What was still in flight is aborted."""

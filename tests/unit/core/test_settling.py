@@ -109,6 +109,24 @@ class TestInFlight:
         assert not settling.settled
         assert settling.received(0, 13.0, 13.0) == [Echoed(MODE, 13.0, 3.0)]
 
+    def test_several_deadlines_may_have_passed(self) -> None:
+        heartbeats = beating(Numbered(), timeout=15.0)
+        beat(heartbeats, 20.0)
+        settling = move(heartbeats, 21.0)
+        assert settling.expire(40.0) == [
+            Missed(MODE, 25.0, consecutive=1, on_connection=0),
+            Missed(MODE, 35.0, consecutive=2, on_connection=0),
+        ]
+
+    def test_a_deadline_there_does_not_count_what_was_missed_here(self) -> None:
+        heartbeats = beating(Numbered(), timeout=40.0)
+        settling = Settling(heartbeats, heartbeats.part())
+        heartbeats.change(TEN_SECONDS, 2.0, Numbered(), 11.0)
+        heartbeats.opened(proven=False)
+        beat(heartbeats, 20.0)
+        heartbeats.poll(22.0)
+        assert settling.expire(50.0) == [Missed(MODE, 50.0, consecutive=2, on_connection=0)]
+
     def test_an_echo_there_says_nothing_of_the_new_connection(self) -> None:
         heartbeats = beating(Numbered(), timeout=40.0)
         settling = Settling(heartbeats, heartbeats.part())
