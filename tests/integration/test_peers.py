@@ -140,7 +140,13 @@ async def test_bad_peers_are_told_of_and_cost_a_healthy_one_nothing(lab: Lab, se
                 heartbeat={"interval": "50ms", "timeout": "5s"},
                 missed_threshold=1000,
             ),
-            bad("floods", serve(floods).port, missed_threshold=1000),
+            bad(
+                "floods",
+                serve(floods).port,
+                missed_threshold=1000,
+                max_message_rate=10 * FLOOD_RATE,
+            ),
+            bad("floods-too-much", serve(floods).port, max_message_rate=FLOOD_RATE // 5),
             bad("pings", serve(pings).port, missed_threshold=1000),
             bad("refused", refused),
             bad("stalls", serve(silent).port, scheme="wss", tls={"verify": False}),
@@ -167,6 +173,7 @@ async def test_bad_peers_are_told_of_and_cost_a_healthy_one_nothing(lab: Lab, se
                 and views["refused"].failures.get("tcp_refused", 0) > 3
                 and ("local", "1006") in views["drips-frames"].disconnects
                 and views["floods"].message.echoed > 0
+                and ("local", "1008") in views["floods-too-much"].disconnects
                 and views["pings"].message.echoed > 0
             )
 
