@@ -177,6 +177,15 @@ class TestTheNewConnection:
         heartbeats._matching.received(None, 20.0, 20.0)
         assert heartbeats._matching.copies(20.1) == 0, "it waits until the second echo has come"
 
+    def test_a_peer_that_answers_once_is_still_counted_on(self) -> None:
+        heartbeats = beating(Unnumbered(10.0))
+        heartbeats.received(None, 10.1)
+        move(heartbeats, 11.0)
+        beat(heartbeats, 20.0)
+        order = heartbeats.poll(30.0)[1]
+        assert order is not None
+        assert order.copies == 3, "a burst, after a miss"
+
     def test_a_row_of_misses_goes_on(self) -> None:
         heartbeats = beating(Numbered())
         heartbeats.poll(18.0)
