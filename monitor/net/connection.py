@@ -113,6 +113,7 @@ class Connection(ClientConnection):
     __slots__ = (
         "_blind_since",
         "_blind_until",
+        "_catching_up_until",
         "_flood",
         "_flooded",
         "_fragments",
