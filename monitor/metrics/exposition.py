@@ -161,7 +161,7 @@ class Exposition:
     async def _page(self, chosen: Format) -> Page:
         """Write everything, family by family, and compress it as it is written."""
         begun = self._monotonic()
-        snapshots = await self._share("snapshots", self._take_snapshots)
+        snapshots = list(await self._share("snapshots", self._take_snapshots))
         run = partial(asyncio.get_running_loop().run_in_executor, self._thread)
         packing = Packing()
         packed: Awaitable[None] = _nothing()
@@ -172,22 +172,29 @@ class Exposition:
         await packed
         await run(packing.write_others, self.registry, chosen)
         page = await run(packing.finish)
+        breath = _Breath(self._monotonic)
+        while snapshots:
+            # Letting go of ten thousand at once would take milliseconds.
+            snapshots.pop()
+            await breath.take()
         self.monitor.scrape_duration.value = self._monotonic() - begun
         return page
 
-    async def _take_snapshots(self) -> list[Snapshot]:
-        """Return the numbers of all probes, each probe's as they are at one instant."""
+    async def _take_snapshots(self) -> list[list[Snapshot]]:
+        """Return the numbers of all probes, some at a time, each probe's as of one instant."""
         epoch = self._synchronised()
         breath = _Breath(self._monotonic)
-        snapshots = []
-        for series in list(self._probes.values()):
+        snapshots: list[list[Snapshot]] = []
+        for number, series in enumerate(list(self._probes.values())):
+            if number % AT_ONCE == 0:
+                snapshots.append([])
             series.refresh(self._monotonic(), epoch)
-            snapshots.append(series.snapshot())
+            snapshots[-1].append(series.snapshot())
             await breath.take()
         return snapshots
 
     async def _write(
-        self, snapshots: Sequence[Snapshot], headers: Mapping[Family, str]
+        self, snapshots: Sequence[Sequence[Snapshot]], headers: Mapping[Family, str]
     ) -> AsyncIterator[list[str]]:
         """Return all lines, in parts that are worth the way to another thread."""
         breath = _Breath(self._monotonic)
@@ -198,8 +205,7 @@ class Exposition:
         ]
         for index, family in enumerate(self._detail.shown):
             texts.append(headers[family])
-            for start in range(0, len(snapshots), AT_ONCE):
-                some = snapshots[start : start + AT_ONCE]
+            for some in snapshots:
                 texts += write_family(index, some)
                 await breath.take()
                 if len(texts) >= WORTH_THE_WAY:
