@@ -103,15 +103,26 @@ def part(run: Run, *, size: int) -> Figures:
     probes = int(run.size(size, size / 10))
     run.tell(f"{probes} probes")
     pages, notes, samples = measure(run.folder, probes=probes, rounds=int(run.size(3, 2)))
-    scraping, quiet = split(notes["holds"], pages.windows)
+    held, paused = (split(notes[kind], pages.windows) for kind in ("holds", "gc"))
     return {
         "probes": probes,
         "samples": samples,
         "seconds": {name: statistics.median(taken) for name, taken in pages.seconds.items()},
         "cpu": {name: statistics.median(taken) for name, taken in pages.cpu.items()},
         "bytes": pages.size,
-        "holds": {"scraping": holds(scraping), "quiet": holds(quiet)},
+        "holds": {
+            when: holds(stretches) | {"longest_pause_ms": longest(pauses)}
+            for when, stretches, pauses in zip(WHEN, held, paused, strict=True)
+        },
     }
+
+
+WHEN = ("scraping", "quiet")
+
+
+def longest(stretches: Sequence[Sequence[float]]) -> float:
+    """Return the longest; in milliseconds."""
+    return max((stretch[1] for stretch in stretches), default=0.0) * 1000
 
 
 def holds(stretches: Sequence[Sequence[float]]) -> dict[str, float]:
@@ -165,13 +176,14 @@ def tables(found: Found) -> list[Table]:
         ],
     )
     held = Table(
-        ("loop held", "longest", "longest, CPU time", "holds of 1 ms or more"),
+        ("loop held", "longest", "longest, CPU time", "from 1 ms", "collector, longest"),
         [
             (
                 f"{figures['probes']:,} probes, {when}",
                 f"{found['longest_ms']:.1f} ms",
                 f"{found['longest_cpu_ms']:.1f} ms",
                 f"{found['from_1_ms']:,}",
+                f"{found['longest_pause_ms']:.1f} ms",
             )
             for figures in sized
             for when, found in figures["holds"].items()
