@@ -7,6 +7,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from drill import pictures, report
@@ -27,7 +28,7 @@ async def main(form: Form, guests: Guests, draw: Path | None) -> int:
             if draw is not None:
                 await asyncio.to_thread(pictures.draw, stage.prometheus.address, form, draw)
     sys.stdout.write(f"{report.table(outcomes)}\n\n{report.verdict(outcomes, form.interval)}\n")
-    if form is LONG_FORM:
+    if form.patient:
         PAGE.write_text(report.page(outcomes, form))
     return 1 if report.problems(outcomes, form.interval) else 0
 
@@ -38,6 +39,7 @@ def _parse() -> argparse.Namespace:
         description="Prove the alerting: break a target in each way, and see who is told what.",
     )
     parser.add_argument("--short", action="store_true", help="a few faults, in a minute; no page")
+    parser.add_argument("--limit", type=float, metavar="SECONDS", help="end sooner, or later")
     parser.add_argument("--draw", type=Path, metavar="FOLDER", help="draw the dashboards into it")
     parser.add_argument(
         "--webhook", metavar="URL", help="the drill's Alertmanager calls this one as well"
@@ -46,6 +48,11 @@ def _parse() -> argparse.Namespace:
         "--alertmanager", metavar="URL", help="the drill's Prometheus tells this one as well"
     )
     return parser.parse_args()
+
+
+def _form(chosen: argparse.Namespace) -> Form:
+    form = SHORT_FORM if chosen.short else LONG_FORM
+    return replace(form, limit=chosen.limit) if chosen.limit else form
 
 
 def _refuse_without(*programs: str) -> None:
@@ -61,7 +68,7 @@ if __name__ == "__main__":
     sys.exit(
         asyncio.run(
             main(
-                SHORT_FORM if chosen.short else LONG_FORM,
+                _form(chosen),
                 Guests(webhook=chosen.webhook, alertmanager=chosen.alertmanager),
                 chosen.draw,
             )

@@ -109,16 +109,17 @@ async def take(
     concerns: Callable[[Episode], bool],
 ) -> list[Outcome]:
     """Do one thing after the other to a monitor and its targets, each until its alert has come."""
-    outcomes = []
+    outcomes: list[Outcome] = []
     for turn in turns:
         must = frozenset({turn.must})
         outcome = Outcome(turn.name, concerns, must, turn.may, time.monotonic())
+        if outcomes:
+            outcomes[-1].until = outcome.began
         await turn.hurt(watcher, targets)
         await course.until_told(outcome)
         outcome.healed = time.monotonic()
         await turn.mend(watcher, targets)
         await course.until_ended(outcome)
-        outcome.until = time.monotonic()
         outcomes.append(outcome)
     return outcomes
 
