@@ -332,6 +332,7 @@ class TestAPeerThatAnswersTwice:
         assert found_out.beat(18.0) == 0
 
     def test_found_out_while_all_is_well_it_keeps_its_connection(self, found_out: Probe) -> None:
+        assert found_out.matching._missed_here is False
         assert not found_out.is_lost()
 
     def test_found_out_after_a_miss_it_gets_a_new_connection(self, probe: Probe) -> None:
