@@ -49,7 +49,7 @@ check: $(dev) ## Format, lint, types, layers, fast tests (under a minute)
 	@$(bin)/python scripts/tally.py $(reports)/fast.xml
 
 .PHONY: test
-test: $(dev) ## Everything: check, integration, mutants (under ten minutes)
+test: $(dev) ## Everything: check, integration, mutants (a quarter of an hour)
 	@rm -rf $(reports)
 	@$(MAKE) check
 	@$(MAKE) integration
@@ -80,7 +80,7 @@ layers: $(dev) ## Check that dependencies point inwards
 .PHONY: fast-tests
 fast-tests: $(dev) ## The unit and component tests alone
 	@scripts/install-test-packages promtool
-	@$(pytest) tests/unit tests/component --junit-xml $(reports)/fast.xml
+	@$(pytest) --numprocesses 3 --dist worksteal tests/unit tests/component --junit-xml $(reports)/fast.xml
 
 .PHONY: integration
 integration: $(dev) $(node) $(wheels) ## The tests with real processes and sockets alone
