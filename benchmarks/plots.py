@@ -93,7 +93,8 @@ def restart(per_second: Sequence[int], away: float, budget: int, path: Path) -> 
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         entitle(panel, "Connects begun", "seconds since the target went", "in each second")
         panel.set_xlim(left=0)
-        panel.legend(fontsize=8, frameon=False)
+        panel.set_ylim(top=1.25 * max(*per_second, budget))
+        panel.legend(fontsize=8, frameon=False, loc="upper right", ncols=2)
     return path.name
 
 

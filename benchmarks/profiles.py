@@ -57,6 +57,20 @@ def component(frame: str) -> str:
     return next((name for pattern, name in COMPONENTS.items() if re.match(pattern, short)), REST)
 
 
+MOST = 12
+"""Functions that are told by their names."""
+
+
+def functions(frames: Mapping[str, int]) -> dict[str, float]:
+    """Return the shares of the functions that take most, the greatest first."""
+    whole = max(sum(frames.values()), 1)
+    found = collections.Counter(frames).most_common(MOST)
+    shares = {
+        LIBRARY.sub("", frame).replace(" ", " in ", 1): count / whole for frame, count in found
+    }
+    return shares | {"all others": 1 - sum(shares.values())}
+
+
 def held(files: Mapping[str, int]) -> dict[str, float]:
     """Return the bytes that each component holds, given those of each file."""
     counts: collections.Counter[str] = collections.Counter()

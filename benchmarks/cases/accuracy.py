@@ -309,7 +309,7 @@ def goals(found: Found) -> list[Goal]:
             Goal(f"error, p99; {load}", p99, figures["ours"]["p99_us"], "µs"),
             Goal(f"times smaller at p99; {load}", 20, figures["ratio_at_p99"], at_least=True),
             Goal(
-                f"beats that the histogram miscounts; {load}",
+                f"beats its histogram miscounts; {load}",
                 0,
                 abs(counted["counted"] - counted["captured"]),
                 digits=0,

@@ -9,6 +9,7 @@ until the page is there: the comparison leans its way.
 from __future__ import annotations
 
 import json
+import signal
 import statistics
 import time
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import fitting, processes
+from benchmarks import fitting, processes, profiles
 from benchmarks.run import Case, Figures, Found, Goal, Part, Run, Table
 
 INTERVAL = 10.0
@@ -137,10 +138,41 @@ def holds(stretches: Sequence[Sequence[float]]) -> dict[str, float]:
     }
 
 
+def profile(run: Run) -> Figures:
+    """Look where the monitor is while it is scraped again and again; shares by function."""
+    probes, scrapes = int(run.size(2000, 200)), int(run.size(20, 5))
+    notes = run.folder / "notes.json"
+    with processes.echo_server() as server:
+        fleet = processes.Fleet(server.port, probes, INTERVAL, addresses=8)
+        with processes.monitor(
+            run.folder, fleet.config(), observe=(str(notes), "stacks")
+        ) as monitor:
+            server.wait_until_open(probes)
+            monitor.wait_until_up(probes)
+            run.tell(f"looking at {scrapes} scrapes of {probes} probes")
+            monitor.process.send_signal(signal.SIGUSR1)
+            for _ in range(scrapes):
+                monitor.fetch()
+            monitor.process.send_signal(signal.SIGUSR2)
+    stacks = json.loads(notes.read_text())["stacks"]
+    return {
+        "scraped": probes,
+        "samples": sum(stacks.values()),
+        "shares": profiles.functions(stacks),
+    }
+
+
 PARTS = {
     "scrape-10000": Part(partial(part, size=10_000), 420.0),
     "scrape-1000": Part(partial(part, size=1000)),
+    "scrape-profile": Part(profile),
 }
+
+
+def sizes(found: Found) -> list[Figures]:
+    """Return what was found for each size, the smallest first."""
+    some = [figures for figures in found.values() if "probes" in figures]
+    return sorted(some, key=lambda figures: int(figures["probes"]))
 
 
 def ratio(figures: Figures, source: str) -> float:
@@ -158,7 +190,7 @@ SHOWN = {
 
 def tables(found: Found) -> list[Table]:
     """Return the pages, and the holds."""
-    sized = sorted(found.values(), key=lambda figures: int(figures["probes"]))
+    sized = sizes(found)
     pages = Table(
         ("probes", "page", "samples", "MB", "to last byte", "CPU", "times ours"),
         [
@@ -189,13 +221,20 @@ def tables(found: Found) -> list[Table]:
             for when, found in figures["holds"].items()
         ],
     )
-    return [pages, held]
+    shown = [pages, held] if sized else []
+    if profiled := found.get("scrape-profile"):
+        rows: list[tuple[str, ...]] = [
+            (name, f"{share:.1%}") for name, share in profiled["shares"].items()
+        ]
+        heading = f"gzip, {profiled['scraped']:,} probes: function"
+        shown.append(Table((heading, "share of the CPU time"), rows))
+    return shown
 
 
 def goals(found: Found) -> list[Goal]:
     """Compare with what was to be reached."""
     reached = []
-    for figures in found.values():
+    for figures in reversed(sizes(found)):
         what = f"{figures['probes']:,} probes"
         held = figures["holds"]["scraping"]
         reached += [
