@@ -49,7 +49,7 @@ check: $(dev) ## Format, lint, types, layers, fast tests (under a minute)
 	@$(bin)/python scripts/tally.py $(reports)/fast.xml
 
 .PHONY: test
-test: $(dev) ## Everything: check, integration, mutants (a quarter of an hour)
+test: $(dev) ## Everything: check, integration, mutants (15 minutes)
 	@rm -rf $(reports)
 	@$(MAKE) check
 	@$(MAKE) integration
