@@ -2,9 +2,9 @@
 
 `prometheus_client` takes many microseconds for a line, on the loop that sends the beats. So the
 numbers of each probe are noted in one go, and its books balance in every scrape. Then the lines are
-written from templates, family by family, and the loop gets its turn in between. They go into the
-compressor as they come, in a thread and without the interpreter's lock: a page is never there as a
-whole but compressed.
+written, family by family and some probes at a time, and the loop gets its turn in between. They go
+into the compressor as they come, in a thread and without the interpreter's lock: a page is never
+there as a whole but compressed.
 """
 
 from __future__ import annotations
@@ -26,29 +26,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry, Metric, ProcessCollector
 
 from monitor.core.availability import Availability
 from monitor.core.sharding import ALONE, Shard
 from monitor.core.traffic import Traffic
-from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES, Family
-from monitor.metrics.lines import Snapshot, write_family
+from monitor.metrics.block import Blocks
+from monitor.metrics.families import PROBE_FAMILIES, Family
+from monitor.metrics.layout import Detail
 from monitor.metrics.negotiation import Format, accepts_gzip, choose_format
 from monitor.metrics.own import MonitorMetrics
-from monitor.metrics.pages import HEADERS, Packing, Page
-from monitor.metrics.series import Detail, ProbeIdentity, ProbeSeries
-from monitor.metrics.view import View
+from monitor.metrics.pages import HEADERS, Collected, Packing, Page
+from monitor.metrics.series import ProbeIdentity, ProbeSeries
+from monitor.metrics.view import metric_of
 
 T = TypeVar("T")
 
 LONGEST_HOLD = 0.0005
 """Rendering yields to the loop after this many seconds: half of what we allow ourselves."""
 
-AT_ONCE = 16
-"""So many probes have one family written between two looks at the clock."""
-
-WORTH_THE_WAY = 256
-"""So many pieces are compressed at a time."""
+WORTH_THE_WAY = 1 << 19
+"""So many bytes are compressed at a time."""
 
 STEP = 0.010
 """The wall clock is taken to be set, not read late, when it differs by this many seconds."""
@@ -142,12 +140,14 @@ class Exposition:
         page = await self._share(chosen, lambda: self._page(chosen))
         return Scrape(page, content_type, "gzip" if accepts_gzip(accept_encoding) else None)
 
-    def views(self) -> Iterator[View]:
+    def collect(self) -> Iterator[Metric]:
         """Return our families as `prometheus_client` sees them: slow, and the reference."""
+        yield from self.monitor.collect()
+        blocks = Blocks(self._synchronised())
         for series in self._probes.values():
-            series.refresh(self._monotonic(), self._synchronised())
-        yield View(MONITOR_FAMILIES, [self.monitor.lines])
-        yield View(self._detail.shown, [series.lines for series in self._probes.values()])
+            series.note(blocks, self._monotonic())
+        for family in self._detail.shown:
+            yield metric_of(family, (one for block in blocks for one in block.samples(family)))
 
     async def _share(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
         """Await work that is under way already, or else begin it."""
@@ -161,57 +161,46 @@ class Exposition:
     async def _page(self, chosen: Format) -> Page:
         """Write everything, family by family, and compress it as it is written."""
         begun = self._monotonic()
-        snapshots = list(await self._share("snapshots", self._take_snapshots))
+        blocks = await self._share("blocks", self._note_all)
         run = partial(asyncio.get_running_loop().run_in_executor, self._thread)
         packing = Packing()
-        packed: Awaitable[None] = _nothing()
-        async for texts in self._write(snapshots, HEADERS[chosen]):
+        packed: Awaitable[None] = run(packing.take_own, Collected(*self.monitor.collect()), chosen)
+        async for pieces in self._write(blocks, HEADERS[chosen]):
             await packed
             # The thread compresses these while the next ones are written.
-            packed = run(packing.write, texts)
+            packed = run(packing.take, pieces)
         await packed
-        await run(packing.write_others, self.registry, chosen)
+        await run(packing.take_last, self.registry, chosen)
         page = await run(packing.finish)
-        breath = _Breath(self._monotonic)
-        while snapshots:
-            # Letting go of ten thousand at once would take milliseconds.
-            snapshots.pop()
-            await breath.take()
         self.monitor.scrape_duration.value = self._monotonic() - begun
         return page
 
-    async def _take_snapshots(self) -> list[list[Snapshot]]:
-        """Return the numbers of all probes, some at a time, each probe's as of one instant."""
-        epoch = self._synchronised()
+    async def _note_all(self) -> Blocks:
+        """Return the numbers of all probes, each probe's as of one instant."""
+        blocks = Blocks(self._synchronised())
         breath = _Breath(self._monotonic)
-        snapshots: list[list[Snapshot]] = []
-        for number, series in enumerate(list(self._probes.values())):
-            if number % AT_ONCE == 0:
-                snapshots.append([])
-            series.refresh(self._monotonic(), epoch)
-            snapshots[-1].append(series.snapshot())
+        for series in list(self._probes.values()):
+            series.note(blocks, self._monotonic())
             await breath.take()
-        return snapshots
+        return blocks
 
     async def _write(
-        self, snapshots: Sequence[Sequence[Snapshot]], headers: Mapping[Family, str]
-    ) -> AsyncIterator[list[str]]:
-        """Return all lines, in parts that are worth the way to another thread."""
+        self, blocks: Blocks, headers: Mapping[Family, bytes]
+    ) -> AsyncIterator[list[bytes]]:
+        """Return all lines of probes, in parts that are worth the way to another thread."""
         breath = _Breath(self._monotonic)
-        texts = [
-            text
-            for family, lines in self.monitor.lines.items()
-            for text in (headers[family], lines.render().decode())
-        ]
-        for index, family in enumerate(self._detail.shown):
-            texts.append(headers[family])
-            for some in snapshots:
-                texts += write_family(index, some)
+        pieces: list[bytes] = []
+        size = 0
+        for family in self._detail.shown:
+            pieces.append(headers[family])
+            for block in blocks:
+                pieces.append(block.write(family))
+                size += len(pieces[-1])
                 await breath.take()
-                if len(texts) >= WORTH_THE_WAY:
-                    yield texts
-                    texts = []
-        yield texts
+                if size >= WORTH_THE_WAY:
+                    yield pieces
+                    pieces, size = [], 0
+        yield pieces
 
     def _synchronised(self) -> float:
         """Return the Unix time of the monotonic clock's 0, the same until the wall clock is set.
@@ -223,10 +212,6 @@ class Exposition:
         if abs(epoch - self._epoch) >= STEP:
             self._epoch = epoch
         return self._epoch
-
-
-async def _nothing() -> None:
-    """Be done."""
 
 
 class _Breath:

@@ -1,260 +1,244 @@
-"""The lines of one family for one probe, written from a template that alike probes share.
+"""The lines of one family for many alike probes, written in one go.
 
 A line is name and labels, which seldom change, and a number. What alike probes have in common, all
 but the values of the labels that the config gives and the numbers, is kept once, however many
-they are. The text format and OpenMetrics write sample lines alike; only the headers differ. What
-comes out is what `prometheus_client` writes for the same samples, byte for byte.
+they are. It is repeated for each of some probes, the rest is filled in place by place for all of
+them, and joined: the interpreter does a little for each place, and nothing for each line.
+
+The text format and OpenMetrics write sample lines alike; only the headers differ. What comes out is
+what `prometheus_client` writes for the same samples, byte for byte.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import accumulate, pairwise
-from operator import attrgetter
-from typing import Final, NamedTuple, TypeVar
+from itertools import groupby
+from operator import add
 
-from prometheus_client.samples import Sample
-
-from monitor.metrics.cells import Cell, Part, Reading, Valued
+from monitor.metrics import families
+from monitor.metrics.cells import Point, histogram_points
 from monitor.metrics.families import Family
-from monitor.metrics.numbers import write_number
+from monitor.metrics.numbers import Ends, write_end
+from monitor.metrics.places import ABSENT, DOUBLE, MOMENTS, OPTIONAL, Child
+from monitor.metrics.view import printable
 
-T = TypeVar("T")
+Run = tuple[int, int]
+"""Base labels that stand next to each other in a line: the first, and the one after the last."""
 
-VALUE = attrgetter("value")
+VARIED = MOMENTS | {
+    families.CERTIFICATE_NOT_AFTER,
+    families.CONNECT_PHASE_DURATION,
+    families.DOWNTIME,
+    families.TCP_RTT,
+}
+"""Families whose numbers seldom repeat: remembering them would push out those that do."""
 
-PLACE = "\n\n"
-"""Two ends of a line: no line is empty, and label values have none (`_escape`)."""
-
-DOUBLE: Final = "d"
-DOUBLE_SIZE = 8
-
-SHAPES = 4096
-"""So many templates are kept: a fleet of alike probes needs some forty."""
-
-FILLED = 1024
-"""So many templates are kept with their numbers: most families stand still in most probes."""
-
-Child = tuple[Family, tuple[str, ...], Valued]
-"""A family, the values of its extra labels, and the cell that holds the value."""
+ENDS = Ends()
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The labels that all lines of one probe share."""
+    """The labels that all lines of one probe share, in the order of their names.
+
+    `pairs` has them as they stand in a line.
+    """
 
     names: tuple[str, ...]
     values: tuple[str, ...]
-    escaped: tuple[str, ...]
+    pairs: tuple[bytes, ...]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Names and values."""
+        return dict(zip(self.names, self.values, strict=True))
 
 
 def make_base(labels: Mapping[str, str]) -> Base:
     """Return labels in the order of their names, as they are and as lines have them."""
     names = tuple(sorted(labels))
     values = tuple(printable(labels[name]) for name in names)
-    return Base(names, values, tuple(map(_escape, values)))
+    return Base(names, values, tuple(map(_pair, names, values)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Template:
-    """The lines of one family with places for numbers (`%s`) and for the base labels (`PLACE`)."""
+class Rows:
+    """The numbers of some alike probes, each probe's as of one instant.
 
-    text: str
-    count: int
-
-
-@lru_cache(FILLED)
-def _filled(template: Template, numbers: bytes) -> tuple[str, ...]:
-    """Return what is between the base labels; where the numbers never change, all share it."""
-    filled = template.text % tuple(map(write_number, memoryview(numbers).cast(DOUBLE)))
-    return tuple(filled.split(PLACE))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shape:
-    """The templates of all families of one probe, and where in the numbers those of each are.
-
-    `doubles` packs the numbers.
+    Args:
+        size: how many numbers each has.
+        epoch: the Unix time at which the monotonic clock was at 0.
     """
 
-    templates: tuple[Template, ...]
-    spans: tuple[slice, ...]
-    doubles: struct.Struct
+    def __init__(self, size: int, epoch: float) -> None:
+        self.epoch = epoch
+        self.bases: list[Base] = []
+        self._size = size
+        self._numbers = array(DOUBLE)
+        self._runs: dict[Run, list[bytes]] = {}
+
+    def __len__(self) -> int:
+        """How many probes there are."""
+        return len(self.bases)
+
+    def add(self, base: Base, numbers: array[float]) -> None:
+        """Note the numbers of one more probe."""
+        self.bases.append(base)
+        self._numbers.extend(numbers)
+
+    def column(self, place: int) -> list[float]:
+        """Return one number of each probe."""
+        return self._numbers[place :: self._size].tolist()
+
+    def row(self, index: int, child: Child) -> Sequence[float]:
+        """Return the numbers of one child of one probe."""
+        first = index * self._size + child.at
+        return self._numbers[first : first + child.size]
+
+    def run(self, run: Run) -> list[bytes]:
+        """Return some labels of each probe."""
+        found = self._runs.get(run)
+        if found is None:
+            first, end = run
+            found = [b",".join(base.pairs[first:end]) for base in self.bases]
+            self._runs[run] = found
+        return found
 
 
-@lru_cache(SHAPES)
-def _shape(templates: tuple[Template, ...]) -> Shape:
-    ends = list(accumulate((template.count for template in templates), initial=0))
-    spans = (slice(start * DOUBLE_SIZE, end * DOUBLE_SIZE) for start, end in pairwise(ends))
-    return Shape(templates, tuple(spans), struct.Struct(f"{ends[-1]}{DOUBLE}"))
+def points(child: Child, numbers: Sequence[float], epoch: float) -> Iterator[Point]:
+    """Return what one child shows, one point for each line."""
+    if child.bounds:
+        yield from histogram_points(child.bounds, numbers[:-1], numbers[-1])
+    elif child.family in MOMENTS:
+        yield from (("", {}, at) for at in _unix(numbers, epoch) if at != ABSENT)
+    elif child.family not in OPTIONAL or numbers[0] != ABSENT:
+        yield "", {}, numbers[0]
 
 
-class Snapshot(NamedTuple):
-    """The numbers of one probe at one instant, eight bytes each, and how to write them."""
-
-    shape: Shape
-    numbers: bytes
-    escaped: tuple[str, ...]
+def named(family: Family, values: Sequence[str]) -> dict[str, str]:
+    """Return the extra labels of one child."""
+    return dict(zip(family.labels, map(printable, values), strict=True))
 
 
-def write_family(family: int, snapshots: Iterable[Snapshot]) -> list[str]:
-    """Return the lines of one family, counted in the order of the snapshots, of some probes."""
-    texts = []
-    for shape, numbers, escaped in snapshots:
-        template = shape.templates[family]
-        between = _filled(template, numbers[shape.spans[family]])
-        if len(escaped) == 1:
-            texts.append(escaped[0].join(between))
+def write_line(name: str, base: Base, labels: Mapping[str, str], value: float) -> bytes:
+    """Return one line by itself."""
+    pairs = sorted({**base.labels, **labels}.items())
+    return _opened(name) + b",".join(_pair(*pair) for pair in pairs) + write_end(value)
+
+
+class FamilyLines:
+    """Writes the lines of one family for alike probes.
+
+    Args:
+        family: which one.
+        names: the base labels that each probe has.
+        children: in the order of their lines.
+    """
+
+    def __init__(self, family: Family, names: Sequence[str], children: Sequence[Child]) -> None:
+        self._parts: list[bytes] = []
+        self._runs: list[tuple[int, Run]] = []
+        self._children: list[tuple[Child, int, list[int]]] = []
+        for child in children:
+            first = len(self._parts)
+            ends = []
+            for suffix, more, _ in points(child, [0.0] * child.size, 0.0):
+                labels = {**named(family, child.labels), **more}
+                self._take(_line(family.name + suffix, names, labels))
+                ends.append(len(self._parts) - 1)
+            self._children.append((child, first, ends))
+
+    def write(self, rows: Rows) -> bytes:
+        """Return the lines of some probes, probe by probe."""
+        stride = len(self._parts)
+        pieces = self._parts * len(rows)
+        for place, run in self._runs:
+            pieces[place::stride] = rows.run(run)
+        for child, first, places in self._children:
+            for place, ends in zip(places, _ends(child, rows), strict=True):
+                pieces[place::stride] = ends
+            if child.family in OPTIONAL:
+                there = [number != ABSENT for number in rows.column(child.at)]
+                for place in range(first, places[-1] + 1) if not all(there) else ():
+                    column = zip(pieces[place::stride], there, strict=True)
+                    pieces[place::stride] = [piece if shown else b"" for piece, shown in column]
+        return b"".join(pieces)
+
+    def _take(self, line: Sequence[bytes | Run]) -> None:
+        """Append the parts of one line, and a place for its end."""
+        for part in line:
+            if isinstance(part, tuple):
+                self._runs.append((len(self._parts), part))
+            self._parts.append(b"" if isinstance(part, tuple) else part)
+        self._parts.append(b"")
+
+
+def _ends(child: Child, rows: Rows) -> Iterator[list[bytes]]:
+    """Return the ends of the lines of one child, line by line, for each probe."""
+    if child.bounds:
+        yield from _histogram_ends(child, rows)
+        return
+    numbers = rows.column(child.at)
+    if child.family in MOMENTS:
+        numbers = _unix(numbers, rows.epoch)
+    yield _varied(numbers) if child.family in VARIED else _repeating(numbers)
+
+
+def _histogram_ends(child: Child, rows: Rows) -> Iterator[list[bytes]]:
+    *buckets, last = range(child.at, child.at + child.size)
+    cumulative = [0.0] * len(rows)
+    ends = _repeating(cumulative)
+    for place in buckets:
+        counts = rows.column(place)
+        if any(counts):
+            cumulative = list(map(add, cumulative, counts))
+            ends = _repeating(cumulative)
+        yield ends
+    yield ends
+    yield _varied(rows.column(last))
+
+
+def _repeating(numbers: list[float]) -> list[bytes]:
+    if numbers.count(numbers[0]) == len(numbers):
+        return [ENDS[numbers[0]]] * len(numbers)
+    return list(map(ENDS.__getitem__, numbers))
+
+
+def _varied(numbers: list[float]) -> list[bytes]:
+    if numbers.count(numbers[0]) == len(numbers):
+        return [write_end(numbers[0])] * len(numbers)
+    return list(map(write_end, numbers))
+
+
+def _unix(moments: Sequence[float], epoch: float) -> list[float]:
+    """Return Unix times to the millisecond; two clocks do not agree to more."""
+    return [round(epoch + at, 3) if at != ABSENT else ABSENT for at in moments]
+
+
+def _line(name: str, names: Sequence[str], labels: Mapping[str, str]) -> list[bytes | Run]:
+    """Return what a line consists of, up to its end: what is always alike, and base labels."""
+    index = {label: number for number, label in enumerate(names)}
+    parts: list[bytes | Run] = []
+    constant = _opened(name)
+    separator = b""
+    for based, group in groupby(sorted([*names, *labels]), index.__contains__):
+        some = list(group)
+        constant += separator
+        separator = b","
+        if based:
+            parts += [constant, (index[some[0]], index[some[-1]] + 1)]
+            constant = b""
         else:
-            pieces = [""] * (2 * len(between) - 1)
-            pieces[::2] = between
-            pieces[1::2] = escaped * template.count
-            texts.append("".join(pieces))
-    return texts
+            constant += b",".join(_pair(label, labels[label]) for label in some)
+    return [*parts, constant] if constant else parts
 
 
-@lru_cache(SHAPES)
-def _template(
-    family: Family,
-    names: tuple[str, ...],
-    children: tuple[tuple[tuple[str, ...], tuple[Part, ...]], ...],
-) -> Template:
-    """Return the template for children, each given by its extra labels and its parts."""
-    lines = [
-        _with_places(family.name + suffix, names, {**_extra(family, extra), **dict(more)})
-        for extra, parts in children
-        for suffix, more in parts
-    ]
-    return Template("".join(lines), len(lines))
+def _opened(name: str) -> bytes:
+    return f"{name}{{".encode()
 
 
-def _with_places(name: str, names: tuple[str, ...], labels: Mapping[str, str]) -> str:
-    places = dict.fromkeys(names, PLACE)
-    given = {label: _escape(value).replace("%", "%%") for label, value in labels.items()}
-    pairs = ",".join(f'{label}="{value}"' for label, value in sorted({**places, **given}.items()))
-    return f"{name}{{{pairs}}} %s\n" if pairs else f"{name} %s\n"
-
-
-def _extra(family: Family, extra: tuple[str, ...]) -> dict[str, str]:
-    return dict(zip(family.labels, map(printable, extra), strict=True))
-
-
-class Lines:
-    """The lines of one family; `base` are the labels that all its children share."""
-
-    __slots__ = (
-        "_absent",
-        "_base",
-        "_cells",
-        "_extras",
-        "_family",
-        "_optional",
-        "_plain",
-        "_template",
-    )
-
-    def __init__(self, family: Family, base: Base | Mapping[str, str]) -> None:
-        self._family = family
-        self._base = base if isinstance(base, Base) else make_base(base)
-        self._extras: tuple[tuple[str, ...], ...] = ()
-        self._cells: tuple[Valued, ...] = ()
-        self._absent: tuple[bool, ...] = ()
-        self._optional = False
-        self._plain = True
-        self._template: Template | None = None
-
-    def clear(self) -> None:
-        """Drop all children: their labels have changed."""
-        self._extras = ()
-        self._cells = ()
-        self._template = None
-
-    def add(self, extra: tuple[str, ...], cell: Valued) -> None:
-        """Add a child with the values of the family's extra labels."""
-        self.add_all((extra,), (cell,))
-
-    def add_all(self, extras: Iterable[tuple[str, ...]], cells: Iterable[Valued]) -> None:
-        """Add children: for each the values of the family's extra labels, and its cell."""
-        self._extras = _shared((*self._extras, *extras))
-        self._cells = (*self._cells, *cells)
-        self._optional = any(isinstance(cell, Reading) for cell in self._cells)
-        self._plain = all(isinstance(cell, Cell) for cell in self._cells)
-        self._template = None
-
-    def _fitting(self) -> Template:
-        """Return the template for those cells that have something to tell."""
-        absent = tuple([cell.value is None for cell in self._cells])
-        if self._template is None or absent != self._absent:
-            present = zip(self._extras, self._cells, absent, strict=True)
-            shown = tuple((extra, cell.parts) for extra, cell, gone in present if not gone)
-            self._template = _template(self._family, self._base.names, shown)
-            self._absent = absent
-        return self._template
-
-    def put(self, numbers: list[float]) -> Template:
-        """Add the numbers of this instant to others, and return the template for them."""
-        template = self._template
-        if template is None or self._optional:
-            template = self._fitting()
-        if self._plain:
-            numbers += map(VALUE, self._cells)
-        else:
-            for cell in self._cells:
-                numbers += cell.values()
-        return template
-
-    def render(self) -> bytes:
-        """Return the lines as they are exposed."""
-        return "".join(write_family(0, [snapshot([self], self._base)])).encode()
-
-    def samples(self) -> Iterator[Sample]:
-        """Return the same as samples, for `prometheus_client` to write."""
-        base = dict(zip(self._base.names, self._base.values, strict=True))
-        for extra, cell in zip(self._extras, self._cells, strict=True):
-            labels = {**base, **_extra(self._family, extra)}
-            # A cell that has nothing to tell yet has labels and no value.
-            for (suffix, more), value in zip(cell.parts, cell.values(), strict=False):
-                yield Sample(self._family.name + suffix, {**labels, **dict(more)}, value)
-
-
-def snapshot(lines: Iterable[Lines], base: Base) -> Snapshot:
-    """Return the numbers of this instant of all families of one probe."""
-    numbers: list[float] = []
-    shape = _shape(tuple([one.put(numbers) for one in lines]))
-    return Snapshot(shape, shape.doubles.pack(*numbers), base.escaped)
-
-
-def gather(
-    families: Sequence[Family], children: Iterable[Child], base: Base | Mapping[str, str]
-) -> dict[Family, Lines]:
-    """Return the lines of the given families, children in the order in which they come."""
-    base = base if isinstance(base, Base) else make_base(base)
-    found: dict[Family, tuple[list[tuple[str, ...]], list[Valued]]] = {
-        family: ([], []) for family in families
-    }
-    for family, extra, cell in children:
-        if family in found:
-            extras, cells = found[family]
-            extras.append(extra)
-            cells.append(cell)
-    lines = {family: Lines(family, base) for family in families}
-    for family, (extras, cells) in found.items():
-        lines[family].add_all(extras, cells)
-    return lines
-
-
-@lru_cache(SHAPES)
-def _shared(key: tuple[T, ...]) -> tuple[T, ...]:
-    """Return one tuple for all that are equal."""
-    return key
-
-
-def printable(value: str) -> str:
-    """Return what UTF-8 can carry of a label value: half a surrogate would spoil every scrape."""
-    return value.encode("utf-8", "replace").decode()
+def _pair(label: str, value: str) -> bytes:
+    return f'{label}="{_escape(value)}"'.encode()
 
 
 def _escape(value: str) -> str:

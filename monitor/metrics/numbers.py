@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from functools import lru_cache
-
 from prometheus_client.utils import floatToGoString
 
-EXPONENT_FROM = 1_000_000
+EXPONENT_FROM = 1e6
 """From here on numbers are written with an exponent, as Go does."""
 
-LOWEST = -sys.float_info.max
-"""Every number that is neither infinite nor not a number is at least this."""
+EXPONENT_UNTIL = 1e16
+"""From here on Python writes one itself."""
 
 REMEMBERED = 1 << 14
 """So many numbers are kept as they were written: counts repeat, within a histogram above all."""
@@ -22,9 +19,29 @@ def write_bound(bound: float) -> str:
     return str(floatToGoString(bound))  # type: ignore[no-untyped-call]
 
 
-@lru_cache(REMEMBERED)
 def write_number(value: float) -> str:
     """Return a number as a line has it. Zero has no sign, and no value of ours needs one."""
-    if LOWEST <= value < EXPONENT_FROM:
+    if EXPONENT_FROM <= value < EXPONENT_UNTIL:
+        # Time stamps are such numbers, and the library takes its time over them.
+        whole, _, decimals = repr(float(value)).partition(".")
+        mantissa = f"{whole[0]}.{whole[1:]}{decimals}".rstrip("0.")
+        return f"{mantissa}e+{len(whole) - 1:02}"
+    if -EXPONENT_UNTIL < value < EXPONENT_FROM:
         return repr(float(value or 0))
     return write_bound(value)
+
+
+def write_end(value: float) -> bytes:
+    """Return the end of a line with labels: what follows the last of them."""
+    return f"}} {write_number(value)}\n".encode()
+
+
+class Ends(dict[float, bytes]):
+    """The ends of lines by their numbers, for numbers that repeat."""
+
+    def __missing__(self, value: float) -> bytes:
+        """Write a number that is new, and remember it."""
+        if len(self) >= REMEMBERED:
+            self.clear()
+        end = self[value] = write_end(value)
+        return end

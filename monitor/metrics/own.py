@@ -5,15 +5,23 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+
 from monitor.core.refusals import Refusal
 from monitor.core.sharding import Shard
 from monitor.metrics import families
-from monitor.metrics.cells import Cell, Histogram, Reading
-from monitor.metrics.lines import Child, gather
+from monitor.metrics.cells import Cell, Histogram, Reading, Valued
+from monitor.metrics.families import Family
 from monitor.metrics.sources import SourceMetrics
+from monitor.metrics.view import metric_of, printable
+
+Child = tuple[Family, tuple[str, ...], Valued]
+"""A family, the values of its labels, and what holds the value."""
 
 
-class MonitorMetrics:
+class MonitorMetrics(Collector):
     """What the monitor tells about itself.
 
     Args:
@@ -39,7 +47,6 @@ class MonitorMetrics:
         self._web_config_successful = Cell(1)
         self._refused = {reason: Cell() for reason in Refusal}
         self._sources: dict[str, SourceMetrics] = {}
-        self.lines = gather(families.MONITOR_FAMILIES, self._children(), {})
 
     def stalled(self, seconds: float) -> None:
         """Add time during which the process itself was stopped or starved."""
@@ -66,20 +73,22 @@ class MonitorMetrics:
     def add_source(self, name: str) -> SourceMetrics:
         """Show a source of discovery from now on."""
         self._sources[name] = SourceMetrics(self._wall)
-        self._arrange_sources()
         return self._sources[name]
 
     def remove_source(self, name: str) -> None:
         """Let a source's series disappear."""
         del self._sources[name]
-        self._arrange_sources()
 
-    def _arrange_sources(self) -> None:
-        for family in families.DISCOVERY_FAMILIES:
-            self.lines[family].clear()
-        for name, source in self._sources.items():
-            for family, extra, cell in source.children():
-                self.lines[family].add((name, *extra), cell)
+    def collect(self) -> Iterator[Metric]:
+        """Return every family with its samples, as they are now."""
+        found: dict[Family, list[Sample]] = {family: [] for family in families.MONITOR_FAMILIES}
+        for family, values, cell in self._children():
+            labels = dict(zip(family.labels, map(printable, values), strict=True))
+            found[family] += [
+                Sample(family.name + suffix, {**labels, **more}, number)
+                for suffix, more, number in cell.points()
+            ]
+        return (metric_of(family, samples) for family, samples in found.items())
 
     def _children(self) -> Iterator[Child]:
         yield families.LOOP_LAG, (), self.loop_lag
@@ -97,3 +106,6 @@ class MonitorMetrics:
         yield families.SHARDS, (self._vantage,), Cell(self._shard.count)
         yield families.SHARD_REPLICATION, (self._vantage,), Cell(self._shard.replication)
         yield families.SCRAPE_DURATION, (), self.scrape_duration
+        for name, source in self._sources.items():
+            for family, labels, valued in source.children():
+                yield family, (name, *labels), valued

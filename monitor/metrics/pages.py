@@ -5,36 +5,37 @@ Compressing does not hold the interpreter's lock, so the loop goes on.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from isal import isal_zlib
 from prometheus_client import Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES, Family
+from monitor.metrics.families import PROBE_FAMILIES
 from monitor.metrics.negotiation import Format
-from monitor.metrics.view import empty_metric
+from monitor.metrics.view import metric_of
 
 EOF = b"# EOF\n"
 
 COMPRESSION = 1
-"""The lines are so alike that a higher level costs much and gains little."""
+"""The lines are so alike that a higher level gains nothing."""
 
 GZIP_WINDOW = 31
 """zlib's way to ask for a gzip header."""
 
 
-class _Empty(Collector):
-    """One family without samples: what is left of it is its header."""
+class Collected(Collector):
+    """Families that were collected before."""
 
-    def __init__(self, family: Family) -> None:
-        self._metric = empty_metric(family)
+    def __init__(self, *metrics: Metric) -> None:
+        self._metrics = metrics
 
-    def collect(self) -> Iterator[Metric]:
-        yield self._metric
+    def collect(self) -> Iterable[Metric]:
+        """Return them."""
+        return self._metrics
 
 
 GENERATE: dict[Format, Callable[[Collector], bytes]] = {
@@ -45,12 +46,12 @@ GENERATE: dict[Format, Callable[[Collector], bytes]] = {
 
 HEADERS = {
     chosen: {
-        family: generate(_Empty(family)).removesuffix(EOF).decode()
-        for family in MONITOR_FAMILIES + PROBE_FAMILIES
+        family: generate(Collected(metric_of(family))).removesuffix(EOF)
+        for family in PROBE_FAMILIES
     }
     for chosen, generate in GENERATE.items()
 }
-"""The lines above the samples of each family, as `prometheus_client` writes them."""
+"""The lines above the samples of each family of a probe, as `prometheus_client` writes them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +66,7 @@ class Page:
 
     def plain(self, size: int) -> Iterator[bytes]:
         """Return the page itself, in pieces of at most `size` bytes, unpacked one by one."""
-        unpack = zlib.decompressobj(GZIP_WINDOW)
+        unpack = isal_zlib.decompressobj(wbits=GZIP_WINDOW)
         for packed in self.packed:
             piece = unpack.decompress(packed, size)
             while piece:
@@ -77,22 +78,23 @@ class Packing:
     """Takes a page bit by bit, and compresses it. All of this is work for a thread."""
 
     def __init__(self) -> None:
-        self._squeeze = zlib.compressobj(COMPRESSION, wbits=GZIP_WINDOW)
+        self._squeeze = isal_zlib.compressobj(COMPRESSION, wbits=GZIP_WINDOW)
         self._packed: list[bytes] = []
         self._length = 0
 
-    def write(self, texts: Sequence[str]) -> None:
+    def take(self, pieces: Iterable[bytes]) -> None:
         """Take some lines."""
-        self.take("".join(texts).encode())
+        for piece in pieces:
+            self._length += len(piece)
+            self._packed.append(self._squeeze.compress(piece))
 
-    def write_others(self, others: Collector, chosen: Format) -> None:
-        """Take what `prometheus_client` writes of others, which ends a page."""
-        self.take(GENERATE[chosen](others))
+    def take_own(self, own: Collector, chosen: Format) -> None:
+        """Take what `prometheus_client` writes of some families, others to come."""
+        self.take([GENERATE[chosen](own).removesuffix(EOF)])
 
-    def take(self, data: bytes) -> None:
-        """Take some bytes."""
-        self._length += len(data)
-        self._packed.append(self._squeeze.compress(data))
+    def take_last(self, others: Collector, chosen: Format) -> None:
+        """Take what `prometheus_client` writes of the last families, which ends a page."""
+        self.take([GENERATE[chosen](others)])
 
     def finish(self) -> Page:
         """Return the page."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 
 from monitor.metrics import families
-from monitor.metrics.cells import Cell, Reading
-from monitor.metrics.lines import Child
+from monitor.metrics.cells import Cell, Reading, Valued
+from monitor.metrics.families import Family
 
 
 class LeftOut(StrEnum):
@@ -39,7 +39,7 @@ class SourceMetrics:
         if ok:
             self._last_success.value = round(self._wall(), 3)
 
-    def children(self) -> Iterator[Child]:
+    def children(self) -> Iterator[tuple[Family, tuple[str, ...], Valued]]:
         """Return every cell with its family, and its labels but that of the source."""
         yield families.DISCOVERY_UP, (), self._up
         yield families.DISCOVERY_LAST_SUCCESS, (), self._last_success

@@ -1,35 +1,23 @@
-"""The same values as `prometheus_client` sees them: families with samples."""
+"""Our values as `prometheus_client` sees them: families with samples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 
 from prometheus_client import Metric
-from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from monitor.metrics.families import Family, Kind
-from monitor.metrics.lines import Lines
 
 
-def empty_metric(family: Family) -> Metric:
-    """Return a family without samples."""
+def metric_of(family: Family, samples: Iterable[Sample] = ()) -> Metric:
+    """Return a family with these samples."""
     name = family.name.removesuffix("_total") if family.kind is Kind.COUNTER else family.name
-    return Metric(name, family.help, family.kind, family.unit)
+    metric = Metric(name, family.help, family.kind, family.unit)
+    metric.samples += samples
+    return metric
 
 
-class View(Collector):
-    """A collector over lines: each group has those of one probe, or of the monitor."""
-
-    def __init__(
-        self, families: Iterable[Family], groups: Iterable[Mapping[Family, Lines]]
-    ) -> None:
-        self._families = tuple(families)
-        self._groups = tuple(groups)
-
-    def collect(self) -> Iterator[Metric]:
-        """Return every family with the samples of all groups, as they are now."""
-        for family in self._families:
-            metric = empty_metric(family)
-            for lines in self._groups:
-                metric.samples += lines[family].samples()
-            yield metric
+def printable(value: str) -> str:
+    """Return what UTF-8 can carry of a label value: half a surrogate would spoil every scrape."""
+    return value.encode("utf-8", "replace").decode()

@@ -80,7 +80,12 @@ class Stage:
     def figure(self, family: Family, source: str, reason: str | None = None) -> float | None:
         """Return the value of a source's series."""
         wanted = {"source": source} | ({} if reason is None else {"reason": reason})
-        found = [s.value for s in self.monitor.lines[family].samples() if s.labels == wanted]
+        found = [
+            sample.value
+            for metric in self.monitor.collect()
+            for sample in metric.samples
+            if sample.name == family.name and sample.labels == wanted
+        ]
         return found[0] if found else None
 
     async def until_figure(self, family: Family, source: str, value: float) -> None:

@@ -11,7 +11,7 @@ from monitor.core.events import Initiator, SkipReason
 from monitor.core.failures import FailureReason, Phase
 from monitor.core.refusals import Refusal
 from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES, Family, Kind
-from monitor.metrics.series import EXPECTED_DISCONNECTS
+from monitor.metrics.places import EXPECTED_DISCONNECTS
 from monitor.metrics.sources import LeftOut
 from monitor.web.routes import MOST_SCRAPES
 

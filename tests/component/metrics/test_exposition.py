@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Metric
+from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics_families,
@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 from monitor.core.availability import Availability
 from monitor.core.events import Echoed, Mode, Sent
 from monitor.core.traffic import Traffic
+from monitor.metrics.block import Blocks
 from monitor.metrics.exposition import LONGEST_HOLD, STEP, Exposition
 from monitor.metrics.families import MONITOR_FAMILIES, PROBE_FAMILIES
 from monitor.metrics.series import ProbeSeries
@@ -38,11 +39,8 @@ FORMATS = (
 
 def reference(exposition: Exposition, accept: str) -> tuple[bytes, str]:
     """Return what the library writes for our families, and what it calls that."""
-    registry = CollectorRegistry()
-    for view in exposition.views():
-        registry.register(view)
     encoder, content_type = choose_encoder(accept)
-    return encoder(registry).removesuffix(b"# EOF\n"), content_type
+    return encoder(exposition).removesuffix(b"# EOF\n"), content_type
 
 
 def books(page: str) -> dict[str, dict[str, float]]:
@@ -200,13 +198,13 @@ class TestSharing:
     def rendered(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         """Count how often probes are rendered."""
         calls: list[int] = []
-        original = ProbeSeries.refresh
+        original = ProbeSeries.note
 
-        def refresh(series: ProbeSeries, now: float, epoch: float) -> None:
+        def note(series: ProbeSeries, blocks: Blocks, now: float) -> None:
             calls.append(1)
-            original(series, now, epoch)
+            original(series, blocks, now)
 
-        monkeypatch.setattr(ProbeSeries, "refresh", refresh)
+        monkeypatch.setattr(ProbeSeries, "note", note)
         return calls
 
     async def test_they_share_one_rendering(self, rendered: list[int]) -> None:
@@ -271,13 +269,13 @@ class TestLoop:
         for number in range(30):
             add(exposed, f"probe-{number}")
         seen: list[int] = []
-        original = ProbeSeries.refresh
+        original = ProbeSeries.note
 
-        def refresh(series: ProbeSeries, now: float, epoch: float) -> None:
+        def note(series: ProbeSeries, blocks: Blocks, now: float) -> None:
             seen.append(turns())
-            original(series, now, epoch)
+            original(series, blocks, now)
 
-        monkeypatch.setattr(ProbeSeries, "refresh", refresh)
+        monkeypatch.setattr(ProbeSeries, "note", note)
         clocks.tick = LONGEST_HOLD / 5
         await exposed.scrape(TEXT, None)
         in_one_turn = max(seen.count(turn) for turn in set(seen))

@@ -1,6 +1,6 @@
 """Probes to test with, and a way to read what they expose."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monitor.core.availability import Availability
@@ -26,7 +26,10 @@ from monitor.core.events import (
 )
 from monitor.core.failures import FailureReason, Phase
 from monitor.core.traffic import Traffic
-from monitor.metrics.series import FULL, BeatFacts, Detail, ProbeIdentity, ProbeSeries
+from monitor.metrics.block import Blocks
+from monitor.metrics.families import PROBE_FAMILIES, Family
+from monitor.metrics.layout import FULL, Detail
+from monitor.metrics.series import BeatFacts, ProbeIdentity, ProbeSeries
 
 EPOCH = 1_700_000_000.0
 """The Unix time at which the monotonic clock of these tests is at 0."""
@@ -79,24 +82,47 @@ def new_series(*modes: Mode, detail: Detail = FULL) -> ProbeSeries:
 
 
 def after(*events: Event, modes: tuple[Mode, ...] = (Mode.MESSAGE,)) -> ProbeSeries:
-    """Return the series of a probe that has seen some events, read at 100 s."""
+    """Return the series of a probe that has seen some events."""
     series = new_series(*modes)
     for event in events:
         series(event)
-    series.refresh(100.0, EPOCH)
     return series
 
 
-def samples(series: ProbeSeries) -> Mapping[tuple[str, frozenset[tuple[str, str]]], float]:
+def noted(*probes: ProbeSeries, now: float = 100.0, epoch: float = EPOCH) -> Blocks:
+    """Return probes as a scrape sees them at some monotonic second."""
+    blocks = Blocks(epoch)
+    for series in probes:
+        series.note(blocks, now)
+    return blocks
+
+
+def page(
+    *probes: ProbeSeries,
+    now: float = 100.0,
+    epoch: float = EPOCH,
+    shown: Sequence[Family] = PROBE_FAMILIES,
+) -> str:
+    """Return all lines of some probes."""
+    blocks = noted(*probes, now=now, epoch=epoch)
+    return b"".join(block.write(family) for family in shown for block in blocks).decode()
+
+
+def samples(
+    series: ProbeSeries, now: float = 100.0, epoch: float = EPOCH
+) -> Mapping[tuple[str, frozenset[tuple[str, str]]], float]:
     """Return every sample by its name and labels."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
-        for lines in series.lines.values()
-        for sample in lines.samples()
+        for block in noted(series, now=now, epoch=epoch)
+        for family in block.layout.children
+        for sample in block.samples(family)
     }
 
 
-def value(series: ProbeSeries, name: str, **labels: Any) -> float | None:
+def value(
+    series: ProbeSeries, name: str, *, now: float = 100.0, epoch: float = EPOCH, **labels: Any
+) -> float | None:
     """Return one sample of the probe, None where there is none."""
     key = {"probe": "lobby", **{label: str(text) for label, text in labels.items()}}
-    return samples(series).get((name, frozenset(key.items())))
+    return samples(series, now, epoch).get((name, frozenset(key.items())))

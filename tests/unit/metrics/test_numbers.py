@@ -5,10 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.utils import floatToGoString
 
-from monitor.metrics.numbers import REMEMBERED, write_bound, write_number
+from monitor.metrics.numbers import REMEMBERED, Ends, write_bound, write_end, write_number
 
 NUMBERS = st.one_of(
-    st.integers(-(10**30), 10**30), st.integers(0, 2**21), st.floats(), st.booleans()
+    st.integers(-(10**30), 10**30),
+    st.integers(0, 2**21),
+    st.floats(),
+    st.floats(1e5, 1e17),
+    st.booleans(),
 )
 
 
@@ -29,6 +33,10 @@ def test_any_number_is_written_as_the_library_does(number: float) -> None:
         (-(10**30), "-1e+30"),
         (999_999, "999999.0"),
         (1_000_000, "1e+06"),
+        (1_732_579_200.125, "1.732579200125e+09"),
+        (2.5e15, "2.5e+15"),
+        (1e16, "1e+16"),
+        (1.5e17, "1.5e+17"),
         (-1_000_000, "-1000000.0"),
         (999_999.5, "999999.5"),
         (1_234_567.5, "1.2345675e+06"),
@@ -52,8 +60,15 @@ def test_infinity_bounds_the_last_bucket() -> None:
     ]
 
 
+def test_the_end_of_a_line_follows_its_labels() -> None:
+    """Whether it is remembered or not."""
+    ends = Ends()
+    assert [write_end(17), ends[17.0], ends[17]] == [b"} 17.0\n"] * 3
+    assert len(ends) == 1
+
+
 def test_only_so_many_numbers_are_remembered() -> None:
     """Every sum of RTTs would be, for ever."""
-    for number in range(REMEMBERED + 10):
-        write_number(number + 0.5)
-    assert write_number.cache_info().currsize == REMEMBERED
+    ends = Ends()
+    sizes = [len(ends) for number in range(2 * REMEMBERED) if ends[number + 0.5]]
+    assert max(sizes) == REMEMBERED

@@ -43,13 +43,10 @@ from monitor.core.numbered import Numbered
 from monitor.core.schedule import Schedule
 from monitor.core.traffic import Traffic
 from monitor.metrics import families
-from monitor.metrics.series import (
-    EXPECTED_DISCONNECTS,
-    BeatFacts,
-    Detail,
-    ProbeIdentity,
-    ProbeSeries,
-)
+from monitor.metrics.families import PROBE_FAMILIES
+from monitor.metrics.layout import Detail
+from monitor.metrics.places import EXPECTED_DISCONNECTS
+from monitor.metrics.series import BeatFacts, ProbeIdentity, ProbeSeries
 from tests.unit.metrics.probes import (
     A_LIFE,
     CLOSED,
@@ -58,6 +55,8 @@ from tests.unit.metrics.probes import (
     after,
     identity,
     new_series,
+    noted,
+    page,
     samples,
     value,
 )
@@ -100,9 +99,8 @@ class TestFromTheStart:
 
     def test_what_has_no_natural_zero_is_absent(self) -> None:
         """A time stamp of 0 is 1970, a path of 0 s is a lie."""
-        empty = {
-            family for family, lines in new_series(*BOTH).lines.items() if not list(lines.samples())
-        }
+        (block,) = noted(new_series(*BOTH))
+        empty = {family for family in PROBE_FAMILIES if not list(block.samples(family))}
         assert empty == {
             families.CONNECTION_START,
             families.TCP_RTT,
@@ -378,7 +376,7 @@ class TestConnections:
             series(closed(Initiator.LOCAL, 1002))
         labels = {"initiator": "local", "code": "1002"}
         assert value(series, "ws_probe_disconnects_total", **labels) == 2
-        assert b'code="1002"' in series.lines[families.DISCONNECTS].render()
+        assert 'code="1002"' in page(series, shown=[families.DISCONNECTS])
 
     @pytest.mark.parametrize(
         ("code", "label"), [(4321, "4321"), (4322, "4xxx"), (3999, "3xxx"), (9, "other")]
@@ -418,7 +416,6 @@ class TestReadAtTheScrape:
         traffic = Traffic()
         series = ProbeSeries(identity(), traffic, Availability())
         traffic.messages, traffic.received_bytes, traffic.server_pings = 3, 456, 2
-        series.refresh(1.0, EPOCH)
         assert value(series, "ws_probe_messages_received_total") == 3
         assert value(series, "ws_probe_received_bytes_total") == 456
         assert value(series, "ws_probe_server_pings_total") == 2
@@ -428,17 +425,16 @@ class TestReadAtTheScrape:
         availability = Availability()
         availability.begin(5.0)
         series = ProbeSeries(identity(), Traffic(), availability)
-        series.refresh(7.5, EPOCH)
-        assert value(series, "ws_probe_downtime_seconds_total") == 2.5
+        assert value(series, "ws_probe_downtime_seconds_total", now=7.5) == 2.5
 
     def test_time_stamps_follow_the_wall_clock(self) -> None:
         """When it is set, all of them move, to the millisecond."""
         series = after(OPENED, Echoed(MESSAGE, 1.4999, 0.5))
-        series.refresh(100.0, EPOCH + 60.0)
+        epoch = EPOCH + 60.0
         start = "ws_probe_connection_start_timestamp_seconds"
-        assert value(series, start) == EPOCH + 61.0
+        assert value(series, start, epoch=epoch) == EPOCH + 61.0
         name = "ws_probe_last_echo_timestamp_seconds"
-        assert value(series, name, mode=MESSAGE) == EPOCH + 61.5
+        assert value(series, name, mode=MESSAGE, epoch=epoch) == EPOCH + 61.5
 
 
 class TestEvents:
@@ -496,7 +492,6 @@ class TestRenewal:
         facts = {MESSAGE: BeatFacts(20.0, 7.0)}
         endpoint = "wss://other.test:443"
         series.become(ProbeIdentity("lobby", {"game": "chess"}, "text", endpoint, facts))
-        series.refresh(7.5, EPOCH)
         assert all(
             {("game", "chess"), ("probe", "lobby")} <= labels for _, labels in samples(series)
         )
@@ -524,10 +519,11 @@ class TestCost:
         """Buckets included, with everything present, and room for an end nobody expected."""
         life = [*A_LIFE, Echoed(modes[-1], 11.0, 0.1), closed(Initiator.REMOTE, 4000)]
         series = after(*life, OPENED, PathMeasured(12.0, 0.01, 0), modes=modes)
-        rendered = b"".join(lines.render() for lines in series.lines.values())
-        assert rendered.count(b"\n") <= most
-        assert len(samples(series)) == rendered.count(b"\n")
-        assert all(list(lines.samples()) for lines in series.lines.values())
+        rendered = page(series)
+        assert rendered.count("\n") <= most
+        assert len(samples(series)) == rendered.count("\n")
+        (block,) = noted(series)
+        assert all(list(block.samples(family)) for family in PROBE_FAMILIES)
 
     def test_a_basic_probe_has_fewer_than_40_series(self) -> None:
         """For very large fleets; it still takes every event."""
@@ -535,6 +531,5 @@ class TestCost:
         series = new_series(detail=Detail(shown=shown))
         for event in (*A_LIFE, closed(Initiator.REMOTE, 4000)):
             series(event)
-        series.refresh(100.0, EPOCH)
         assert len(samples(series)) < 40
         assert value(series, "ws_probe_rtt_seconds_count", mode=MESSAGE) == 2
