@@ -20,15 +20,16 @@ class Other(NamedTuple):
     """A line of one probe that has no place in its layout: few probes have it, or its labels."""
 
     family: Family
+    base: Base
     labels: tuple[str, ...]
     value: float
     line: bytes
 
 
-def other(family: Family, labels: tuple[str, ...], value: float, base: Base) -> Other:
+def other(family: Family, base: Base, labels: tuple[str, ...], value: float) -> Other:
     """Write such a line."""
     line = write_line(family.name, base, named(family, labels), value)
-    return Other(family, labels, value, line)
+    return Other(family, base, labels, value, line)
 
 
 class Block:
@@ -37,7 +38,7 @@ class Block:
     def __init__(self, layout: Layout, epoch: float) -> None:
         self.layout = layout
         self._rows = Rows(len(layout.blank), epoch)
-        self._others: dict[Family, list[tuple[Base, Other]]] = {}
+        self._others: dict[Family, list[Other]] = {}
 
     @property
     def full(self) -> bool:
@@ -48,12 +49,12 @@ class Block:
         """Note one more probe as it is now."""
         self._rows.add(base, numbers)
         for one in others:
-            self._others.setdefault(one.family, []).append((base, one))
+            self._others.setdefault(one.family, []).append(one)
 
     def write(self, family: Family) -> bytes:
         """Return the lines of one family."""
         lines = self.layout.lines[family].write(self._rows)
-        return lines + b"".join([one.line for _, one in self._others.get(family, ())])
+        return lines + b"".join([one.line for one in self._others.get(family, ())])
 
     def samples(self, family: Family) -> Iterator[Sample]:
         """Return the same as samples, for `prometheus_client` to write."""
@@ -63,8 +64,8 @@ class Block:
                 numbers = self._rows.row(index, child)
                 for suffix, more, value in points(child, numbers, self._rows.epoch):
                     yield Sample(family.name + suffix, {**labels, **more}, value)
-        for base, one in self._others.get(family, ()):
-            labels = {**base.labels, **named(family, one.labels)}
+        for one in self._others.get(family, ()):
+            labels = {**one.base.labels, **named(family, one.labels)}
             yield Sample(family.name, labels, one.value)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -159,12 +159,15 @@ class ProbeSeries:
             self._numbers[at + places.HEARTBEAT_INTERVAL] = facts.interval
             self._numbers[at + places.HEARTBEAT_TIMEOUT] = facts.timeout
         labels = (identity.protocol, identity.endpoint, *self._connection)
-        self._info = other(families.INFO, labels, 1, self._base)
+        self._info = other(families.INFO, self._base, labels, 1)
 
-    def _others(self) -> Iterator[Other]:
-        yield self._info
-        for end, count in self._unexpected.items():
-            yield other(families.DISCONNECTS, end, count, self._base)
+    def _others(self) -> Sequence[Other]:
+        """Return the lines that have no place in the layout."""
+        ends = self._unexpected.items()
+        return [
+            self._info,
+            *(other(families.DISCONNECTS, self._base, end, count) for end, count in ends),
+        ]
 
     def _ignore(self, event: Event) -> None:
         """Take in an event that no family shows."""
