@@ -33,6 +33,9 @@ def write_number(value: float) -> str:
 
 def write_end(value: float) -> bytes:
     """Return the end of a line with labels: what follows the last of them."""
+    if 0 < value < EXPONENT_FROM:
+        # Most numbers, without a detour: `%a` is `repr` in ASCII.
+        return b"} %a\n" % float(value)
     return f"}} {write_number(value)}\n".encode()
 
 

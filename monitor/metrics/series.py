@@ -47,6 +47,9 @@ from monitor.metrics.layout import FULL, Detail, layout_of
 from monitor.metrics.lines import make_base
 from monitor.metrics.places import ABSENT
 
+MICROSECOND = 6
+"""The digits after the point that a phase's duration has."""
+
 LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -264,7 +267,8 @@ class ProbeSeries:
 
     def _took(self, phases: Mapping[Phase, float]) -> None:
         for phase, place in places.CONNECT_PHASES.items():
-            self._numbers[place] = phases.get(phase, 0)
+            # What is finer is noise, and every scrape would write all of its digits.
+            self._numbers[place] = round(phases.get(phase, 0), MICROSECOND)
 
     def _saw_certificate(self, not_after: float | None) -> None:
         if not_after is not None:

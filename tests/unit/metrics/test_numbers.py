@@ -60,11 +60,17 @@ def test_infinity_bounds_the_last_bucket() -> None:
     ]
 
 
-def test_the_end_of_a_line_follows_its_labels() -> None:
+@given(NUMBERS)
+def test_the_end_of_a_line_follows_its_labels(number: float) -> None:
     """Whether it is remembered or not."""
+    end = f"}} {write_number(number)}\n".encode()
+    assert [write_end(number), Ends()[number]] == [end, end]
+
+
+def test_equal_numbers_are_remembered_once() -> None:
+    """Whole or not."""
     ends = Ends()
-    assert [write_end(17), ends[17.0], ends[17]] == [b"} 17.0\n"] * 3
-    assert len(ends) == 1
+    assert ends[17.0] is ends[17]
 
 
 def test_only_so_many_numbers_are_remembered() -> None:

@@ -362,6 +362,11 @@ class TestConnections:
         assert value(series, "ws_probe_connect_duration_seconds_sum") == 0.35
         assert value(series, "ws_probe_connect_phase_duration_seconds", phase="tcp") == 0.3
 
+    def test_phases_are_told_to_the_microsecond(self) -> None:
+        """What is finer is noise."""
+        series = after(Ready(1.25, 0.35, {Phase.TCP: 0.1234567}, {}))
+        assert value(series, "ws_probe_connect_phase_duration_seconds", phase="tcp") == 0.123457
+
     def test_an_end_is_counted_by_initiator_and_code(self) -> None:
         """And its lifetime observed."""
         series = after(closed(Initiator.REMOTE, 1001))
