@@ -11,6 +11,7 @@ from prometheus_client.samples import Sample
 from monitor.metrics.families import Family
 from monitor.metrics.layout import Layout
 from monitor.metrics.lines import Base, Rows, named, points, write_line
+from monitor.metrics.numbers import Ends
 
 MOST = 64
 """So many probes are written at a time: more would hold the loop, fewer would cost more."""
@@ -35,9 +36,9 @@ def other(family: Family, base: Base, labels: tuple[str, ...], value: float) -> 
 class Block:
     """At most `MOST` probes of one layout."""
 
-    def __init__(self, layout: Layout, epoch: float) -> None:
+    def __init__(self, layout: Layout, epoch: float, ends: Ends) -> None:
         self.layout = layout
-        self._rows = Rows(len(layout.blank), epoch)
+        self._rows = Rows(len(layout.blank), epoch, ends)
         self._others: dict[Family, list[Other]] = {}
 
     @property
@@ -74,6 +75,7 @@ class Blocks:
 
     def __init__(self, epoch: float) -> None:
         self.epoch = epoch
+        self._ends = Ends()
         self._all: list[Block] = []
         self._open: dict[Layout, Block] = {}
 
@@ -85,6 +87,6 @@ class Blocks:
         """Return a block with room for one more probe."""
         block = self._open.get(layout)
         if block is None or block.full:
-            block = self._open[layout] = Block(layout, self.epoch)
+            block = self._open[layout] = Block(layout, self.epoch, self._ends)
             self._all.append(block)
         return block

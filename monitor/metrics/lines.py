@@ -35,8 +35,6 @@ VARIED = MOMENTS | {
 }
 """Families whose numbers seldom repeat: remembering them would push out those that do."""
 
-ENDS = Ends()
-
 
 @dataclass(frozen=True, slots=True)
 class Base:
@@ -68,10 +66,12 @@ class Rows:
     Args:
         size: how many numbers each has.
         epoch: the Unix time at which the monotonic clock was at 0.
+        ends: what was written already.
     """
 
-    def __init__(self, size: int, epoch: float) -> None:
+    def __init__(self, size: int, epoch: float, ends: Ends) -> None:
         self.epoch = epoch
+        self.ends = ends
         self.bases: list[Base] = []
         self._size = size
         self._numbers = array(DOUBLE)
@@ -181,27 +181,27 @@ def _ends(child: Child, rows: Rows) -> Iterator[list[bytes]]:
     numbers = rows.column(child.at)
     if child.family in MOMENTS:
         numbers = _unix(numbers, rows.epoch)
-    yield _varied(numbers) if child.family in VARIED else _repeating(numbers)
+    yield _varied(numbers) if child.family in VARIED else _repeating(numbers, rows.ends)
 
 
 def _histogram_ends(child: Child, rows: Rows) -> Iterator[list[bytes]]:
     *buckets, last = range(child.at, child.at + child.size)
     cumulative = [0.0] * len(rows)
-    ends = _repeating(cumulative)
+    ends = _repeating(cumulative, rows.ends)
     for place in buckets:
         counts = rows.column(place)
         if any(counts):
             cumulative = list(map(add, cumulative, counts))
-            ends = _repeating(cumulative)
+            ends = _repeating(cumulative, rows.ends)
         yield ends
     yield ends
     yield _varied(rows.column(last))
 
 
-def _repeating(numbers: list[float]) -> list[bytes]:
+def _repeating(numbers: list[float], ends: Ends) -> list[bytes]:
     if numbers.count(numbers[0]) == len(numbers):
-        return [ENDS[numbers[0]]] * len(numbers)
-    return list(map(ENDS.__getitem__, numbers))
+        return [ends[numbers[0]]] * len(numbers)
+    return list(map(ends.__getitem__, numbers))
 
 
 def _varied(numbers: list[float]) -> list[bytes]:

@@ -10,8 +10,8 @@ EXPONENT_FROM = 1e6
 EXPONENT_UNTIL = 1e16
 """From here on Python writes one itself."""
 
-REMEMBERED = 1 << 14
-"""So many numbers are kept as they were written: counts repeat, within a histogram above all."""
+REMEMBERED = 1 << 12
+"""So many numbers are kept as they were written during a scrape: counts repeat among probes."""
 
 
 def write_bound(bound: float) -> str:
@@ -40,7 +40,10 @@ def write_end(value: float) -> bytes:
 
 
 class Ends(dict[float, bytes]):
-    """The ends of lines by their numbers, for numbers that repeat."""
+    """The ends of lines by their numbers, for numbers that repeat within a scrape.
+
+    The next one has others, so nothing is kept until then.
+    """
 
     def __missing__(self, value: float) -> bytes:
         """Write a number that is new, and remember it."""

@@ -22,6 +22,7 @@ from monitor.metrics.lines import (
     points,
     write_line,
 )
+from monitor.metrics.numbers import Ends
 from monitor.metrics.pages import Collected
 from monitor.metrics.places import ABSENT, DOUBLE, Child
 from monitor.metrics.view import metric_of
@@ -41,7 +42,7 @@ MAYBE = st.just(ABSENT) | st.floats(0, 1e12)
 
 def rows_of(bases: Sequence[Base], numbers: Sequence[Sequence[float]]) -> Rows:
     """Return rows of some probes."""
-    rows = Rows(len(numbers[0]), EPOCH)
+    rows = Rows(len(numbers[0]), EPOCH, Ends())
     for base, some in zip(bases, numbers, strict=True):
         rows.add(base, array(DOUBLE, some))
     return rows
