@@ -20,7 +20,7 @@ from operator import add
 from monitor.metrics import families
 from monitor.metrics.cells import Point, histogram_points
 from monitor.metrics.families import Family
-from monitor.metrics.numbers import Ends, write_end
+from monitor.metrics.numbers import Ends, write_end, write_ends
 from monitor.metrics.places import ABSENT, DOUBLE, MOMENTS, OPTIONAL, Child
 from monitor.metrics.view import printable
 
@@ -207,7 +207,7 @@ def _repeating(numbers: list[float], ends: Ends) -> list[bytes]:
 def _varied(numbers: list[float]) -> list[bytes]:
     if numbers.count(numbers[0]) == len(numbers):
         return [write_end(numbers[0])] * len(numbers)
-    return list(map(write_end, numbers))
+    return write_ends(numbers)
 
 
 def _unix(moments: Sequence[float], epoch: float) -> list[float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client.utils import floatToGoString
 
 EXPONENT_FROM = 1e6
@@ -33,10 +35,15 @@ def write_number(value: float) -> str:
 
 def write_end(value: float) -> bytes:
     """Return the end of a line with labels: what follows the last of them."""
-    if 0 < value < EXPONENT_FROM:
-        # Most numbers, without a detour: `%a` is `repr` in ASCII.
-        return b"} %a\n" % float(value)
     return f"}} {write_number(value)}\n".encode()
+
+
+def write_ends(values: Sequence[float]) -> list[bytes]:
+    """Return the ends of some lines; none of their values is NaN."""
+    if min(values) > 0 and max(values) < EXPONENT_FROM:
+        # Most numbers, all in one go: `%a` is `repr` in ASCII.
+        return (b"} %a\n" * len(values) % tuple(values)).splitlines(keepends=True)
+    return list(map(write_end, values))
 
 
 class Ends(dict[float, bytes]):

@@ -15,10 +15,10 @@ pytestmark = pytest.mark.timeout(300)
 
 ATTEMPTS = 3
 
-SHARE = 0.4
+SHARE = 0.2
 """Of what the library takes for a page, we may take so much."""
 
-HOLD = 0.01
+HOLD = 0.005
 """Seconds of CPU time for which a scrape may hold the loop."""
 
 

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.utils import floatToGoString
 
-from monitor.metrics.numbers import REMEMBERED, Ends, write_bound, write_end, write_number
+from monitor.metrics.numbers import (
+    REMEMBERED,
+    Ends,
+    write_bound,
+    write_end,
+    write_ends,
+    write_number,
+)
 
 NUMBERS = st.one_of(
     st.integers(-(10**30), 10**30),
@@ -65,6 +72,12 @@ def test_the_end_of_a_line_follows_its_labels(number: float) -> None:
     """Whether it is remembered or not."""
     end = f"}} {write_number(number)}\n".encode()
     assert [write_end(number), Ends()[number]] == [end, end]
+
+
+@given(st.lists(st.floats(allow_nan=False) | st.floats(0, 1e7), min_size=1))
+def test_many_ends_are_written_as_one_is(numbers: list[float]) -> None:
+    """Whether they can be written in one go or not."""
+    assert write_ends(numbers) == list(map(write_end, numbers))
 
 
 def test_equal_numbers_are_remembered_once() -> None:
