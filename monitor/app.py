@@ -149,7 +149,8 @@ class Service:
         self._access = setting.access
         self._reloads = setting.reloads
         self._trace = trace
-        self._exposition = _exposition(config, place)
+        self._heap = Heap(lambda: self._fleet.probes, lambda: self._applied and self._fleet.started)
+        self._exposition = _exposition(config, place, self._heap)
         self._beats = Beats()
         self._dialer = Dialer(watch)
         self._fleet = Fleet(
@@ -161,7 +162,6 @@ class Service:
         self._vigil = Vigil(
             Findings(self._exposition.monitor.loop_lag.observe, self._away, _stepped)
         )
-        self._heap = Heap(lambda: self._fleet.probes, lambda: self._applied and self._fleet.started)
         self._following = Following(
             setting.file,
             config,
@@ -311,7 +311,7 @@ def _stepped(seconds: float) -> None:
     _log.warning("the wall clock was set; beats go on", by_seconds=round(seconds, 3))
 
 
-def _exposition(config: Config, place: Place) -> Exposition:
+def _exposition(config: Config, place: Place, heap: Heap) -> Exposition:
     return Exposition(
         rtt_buckets=config.metrics.rtt_buckets,
         close_codes=config.metrics.close_codes,
@@ -319,6 +319,7 @@ def _exposition(config: Config, place: Place) -> Exposition:
         basic=config.metrics.detail == "basic",
         shard=place.shard,
         vantage=config.labels.get("vantage", ""),
+        calm=heap.rest,
     )
 
 

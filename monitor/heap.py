@@ -1,15 +1,20 @@
-"""What the garbage collector looks at: what is new, and not ten thousand probes each time.
+"""What the garbage collector looks at, and when.
 
-A full collection goes through every object there is and holds the loop meanwhile: 0.14 ms for each
-probe. Python begins one whenever a quarter more has come. So what the probes consist of is set
-aside (`gc.freeze`). What is set aside is still freed when nobody refers to it; only a circle of
-objects stays, until the probes have changed so much that everything is looked at once more.
+It should look at what is new, and not at ten thousand probes each time. A full collection goes
+through every object there is and holds the loop meanwhile, and Python begins one whenever a quarter
+more has come. So what the probes consist of is set aside (`gc.freeze`). What is set aside is still
+freed when nobody refers to it; only a circle of objects stays, until the probes have changed so
+much that everything is looked at once more.
+
+Nor does it look while a scrape is rendered. What a scrape makes is soon gone without it, but refers
+to so much meanwhile that even a small collection would hold the loop for tens of milliseconds.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 LOOK_INTERVAL = 2.0
 """Seconds between two looks; while the first connections are made, what is new is set aside."""
@@ -19,7 +24,7 @@ CHANGED = 0.25
 
 
 class Heap:
-    """Sets aside what lasts.
+    """Sets aside what lasts, and lets the collector rest.
 
     Args:
         probes: returns the names of the probes.
@@ -30,9 +35,24 @@ class Heap:
         self._probes = probes
         self._started = started
         self._set_aside: frozenset[str] | None = None
+        self._resting = 0
+
+    @contextmanager
+    def rest(self) -> Iterator[None]:
+        """Have no collection meanwhile, which should be a matter of seconds."""
+        self._resting += 1
+        gc.disable()
+        try:
+            yield
+        finally:
+            self._resting -= 1
+            if not self._resting:
+                gc.enable()
 
     def look(self) -> None:
-        """Set aside what is new, if it is time for that."""
+        """Set aside what is new, if it is time for that and nobody wants rest."""
+        if self._resting:
+            return
         if self._set_aside is None:
             _set_aside()
             if self._started():

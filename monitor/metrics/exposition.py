@@ -22,6 +22,7 @@ from collections.abc import (
     Sequence,
 )
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -89,6 +90,7 @@ class Exposition:
         vantage: where it stands, or nothing.
         monotonic: the clock of the events, in seconds.
         wall: Unix time, in seconds.
+        calm: held while a page is rendered.
     """
 
     def __init__(  # noqa: PLR0913 - each by its name
@@ -102,11 +104,13 @@ class Exposition:
         vantage: str = "",
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        calm: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         shown = tuple(family for family in PROBE_FAMILIES if family.basic or not basic)
         self._detail = Detail(tuple(rtt_buckets), frozenset(close_codes), shown)
         self._monotonic = monotonic
         self._wall = wall
+        self._calm = calm
         self._epoch = wall() - monotonic()
         self._probes: dict[str, ProbeSeries] = {}
         self._running: dict[Hashable, asyncio.Future[Any]] = {}
@@ -159,8 +163,15 @@ class Exposition:
         return cast(T, await asyncio.shield(running))
 
     async def _page(self, chosen: Format) -> Page:
-        """Write everything, family by family, and compress it as it is written."""
+        """Render everything."""
         begun = self._monotonic()
+        with self._calm():
+            page = await self._rendered(chosen)
+        self.monitor.scrape_duration.value = self._monotonic() - begun
+        return page
+
+    async def _rendered(self, chosen: Format) -> Page:
+        """Write everything, family by family, and compress it as it is written."""
         blocks = await self._share("blocks", self._note_all)
         run = partial(asyncio.get_running_loop().run_in_executor, self._thread)
         packing = Packing()
@@ -171,9 +182,7 @@ class Exposition:
             packed = run(packing.take, pieces)
         await packed
         await run(packing.take_last, self.registry, chosen)
-        page = await run(packing.finish)
-        self.monitor.scrape_duration.value = self._monotonic() - begun
-        return page
+        return await run(packing.finish)
 
     async def _note_all(self) -> Blocks:
         """Return the numbers of all probes, each probe's as of one instant."""

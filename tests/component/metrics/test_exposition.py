@@ -3,7 +3,8 @@
 import asyncio
 import gzip
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -301,6 +302,29 @@ class TestLoop:
         for one in all_books:
             settled = one["echoed_total"] + one["missed_total"] + one["aborted_total"]
             assert one["sent_total"] == settled + one["in_flight"]
+
+
+async def test_calm_is_held_while_a_page_is_rendered() -> None:
+    """And no longer."""
+    held: list[bool] = []
+    seen: list[bool] = []
+
+    @contextmanager
+    def calm() -> Iterator[None]:
+        held.append(True)
+        yield
+        held.pop()
+
+    class Witness(Collector):
+        def collect(self) -> list[Metric]:
+            seen.append(bool(held))
+            return []
+
+    exposed = Exposition(rtt_buckets=(), close_codes=(), version="1.2.3", calm=calm)
+    exposed.registry.register(Witness())
+    seen.clear()
+    await exposed.scrape(TEXT, None)
+    assert (seen, held) == ([True], [])
 
 
 class TestClocks:

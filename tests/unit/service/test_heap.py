@@ -72,3 +72,32 @@ class TestLater:
         before = gc.get_freeze_count()
         heap.look()
         assert gc.get_freeze_count() <= before
+
+
+class TestRest:
+    """Somebody makes much that is soon gone."""
+
+    def test_nothing_is_collected_meanwhile(self) -> None:
+        heap = Heap(lambda: ["a"], lambda: False)
+        with heap.rest():
+            assert not gc.isenabled()
+            garbage = circle()
+            heap.look()
+            assert garbage() is not None
+        assert gc.isenabled()
+        heap.look()
+        assert garbage() is None
+
+    def test_it_ends_with_the_last_one_who_wants_it(self) -> None:
+        heap = Heap(lambda: ["a"], lambda: False)
+        with heap.rest():
+            with heap.rest():
+                pass
+            assert not gc.isenabled()
+        assert gc.isenabled()
+
+    def test_it_ends_also_when_something_goes_wrong(self) -> None:
+        heap = Heap(lambda: ["a"], lambda: False)
+        with pytest.raises(RuntimeError), heap.rest():
+            raise RuntimeError
+        assert gc.isenabled()
