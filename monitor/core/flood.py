@@ -30,4 +30,5 @@ class Flood:
         else:
             self._since = min(self._since, earliest)
         self._count += count
-        return self._count > self._limit * max(arrived - self._since, SPAN)
+        seconds = arrived - self._since
+        return self._count > self._limit and self._count > self._limit * seconds

@@ -29,7 +29,7 @@ from monitor.core.events import (
     SkipReason,
     Unsolicited,
 )
-from monitor.core.matching import Flight, Found, Matching, Outcome
+from monitor.core.matching import Found, Matching, Outcome
 from monitor.core.schedule import Schedule
 
 NEVER = math.inf
@@ -97,6 +97,7 @@ class Heartbeats:
 
     Attributes:
         next_due: when the next beat falls due.
+        waiting: when the beat was due that is held until the one before it is settled, if any.
     """
 
     def __init__(
@@ -105,32 +106,26 @@ class Heartbeats:
         self.mode = mode
         self.books = Books()
         self.consecutive_missed = 0
-        self.last_echo: float | None = None
         self._schedule = schedule
         self._timeout = timeout
         self._matching = matching
         self._slack = min(schedule.interval / 2, LONGEST_SLACK)
         self._slot = schedule.slot_at_or_after(start)
         self.next_due = schedule.due(self._slot)
+        self.waiting: float | None = None
         self._deadline = NEVER
-        self._waiting: float | None = None
         self._open = False
         self._here = Heard()
         self._before = Heard()
         self._key = 0
 
     @property
-    def waits(self) -> bool:
-        """Whether a beat is held until the one before it is settled."""
-        return self._waiting is not None
-
-    @property
     def next_deadline(self) -> float:
         """When `poll` must be called although no beat is due: a time-out, or a beat that waits."""
-        if self._waiting is None:
+        if self.waiting is None:
             return self._deadline
         # It can be sent, or has waited too long.
-        waits_until = self._waiting + self._slack if self._must_wait() else self._waiting
+        waits_until = self.waiting + self._slack if self._must_wait() else self.waiting
         return min(self._deadline, waits_until)
 
     @property
@@ -191,8 +186,9 @@ class Heartbeats:
 
     def poll(self, now: float) -> tuple[list[HeartbeatEvent], Order | None]:
         """Settle what has timed out, book what fell due, and say what to send, if anything."""
-        events = self._expire(now) + self._take_due(now)
-        if self._waiting is None or self._must_wait():
+        events = self._expire(now)
+        events += self._take_due(now)
+        if self.waiting is None or self._must_wait():
             return events, None
         copies = self._matching.copies(now)
         if copies == 0:
@@ -200,15 +196,18 @@ class Heartbeats:
             if self._matching.lost_track:
                 events.append(Indistinct(self.mode, now))
             return events, None
-        order = Order(self._key, copies, self._waiting)
+        order = Order(self._key, copies, self.waiting)
         self._key += 1
-        self._waiting = None
+        self.waiting = None
         return events, order
 
     def sent(self, order: Order, at: float) -> Sent:
         """Book an order as carried out: its first frame's system call began at `at`."""
-        self._matching.sent(order.key, order.copies, Flight(at, at + self._timeout))
-        self._deadline = self._matching.next_deadline
+        deadline = at + self._timeout
+        self._matching.sent(order.key, order.copies, at, deadline)
+        if self._deadline == NEVER:
+            # Otherwise an older one comes first.
+            self._deadline = deadline
         self.books.waiting -= 1
         self.books.sent += 1
         self.books.in_flight += 1
@@ -236,18 +235,16 @@ class Heartbeats:
         events = self._expire(earliest)
         proven = self._matching.received(key, arrived, earliest)
         self._deadline = self._matching.next_deadline
-        return events + self.book_found(proven, arrived, here=True)
+        for outcome, _, _ in proven:
+            if outcome is Outcome.ECHOED:
+                self._here.missed = 0
+                self._here.echoed = True
+        events += self.book_found(proven)
+        return events
 
-    def book_found(
-        self, proven: list[Found], arrived: float, *, here: bool = False
-    ) -> list[HeartbeatEvent]:
-        """Book what an echo proves that arrived at `arrived`, `here` on the connection in use."""
-        if all(found.outcome is not Outcome.UNSOLICITED for found in proven):
-            self.last_echo = arrived
-        if here and any(found.outcome is Outcome.ECHOED for found in proven):
-            self._here.missed = 0
-            self._here.echoed = True
-        return [self._book(found) for found in proven]
+    def book_found(self, proven: list[Found]) -> list[HeartbeatEvent]:
+        """Book what an echo proves."""
+        return list(map(self._book, proven))
 
     def book_missed(
         self, count: int, deadline: float, *, here: bool = False
@@ -291,29 +288,35 @@ class Heartbeats:
 
     def _take_due(self, now: float) -> list[HeartbeatEvent]:
         """Book every slot that fell due; the newest, while it is not too late, waits to be sent."""
-        passed = self._pass_slots(now) + self._drop_waiting()
-        newest = self._schedule.due(self._slot - 1)
-        if passed and self._open and now < newest + self._slack:
-            self._waiting = newest
+        newest, passed = self.waiting, self._drop_waiting()
+        if self.next_due <= now:
+            before, newest = self._slot, self._pass_slots(now)
+            fell_due = self._slot - before
+            self.books.due += fell_due
+            passed += fell_due
+        if newest is not None and self._open and now < newest + self._slack:
+            self.waiting = newest
             self.books.waiting = 1
             passed -= 1
         return self._skip(passed, SkipReason.OVERRUN if self._open else SkipReason.NOT_CONNECTED)
 
-    def _pass_slots(self, now: float) -> int:
-        if now < self.next_due:
-            return 0
-        following = self._schedule.slot_after(now)
-        passed = following - self._slot
-        self._slot = following
-        self.next_due = self._schedule.due(following)
-        self.books.due += passed
-        return passed
+    def _pass_slots(self, now: float) -> float:
+        """Go on to the first slot that is still to come; return when the one before it was due."""
+        due = self.next_due
+        self._slot += 1
+        self.next_due = self._schedule.due(self._slot)
+        if self.next_due <= now:
+            # We come late, maybe by many slots.
+            self._slot = self._schedule.slot_after(now)
+            due = self._schedule.due(self._slot - 1)
+            self.next_due = self._schedule.due(self._slot)
+        return due
 
     def _drop_waiting(self) -> int:
         """Let no beat wait any longer; return how many did: none or one."""
-        dropped = 0 if self._waiting is None else 1
+        dropped = 0 if self.waiting is None else 1
         self.books.waiting -= dropped
-        self._waiting = None
+        self.waiting = None
         return dropped
 
     def _skip(self, count: int, reason: SkipReason) -> list[HeartbeatEvent]:
@@ -323,13 +326,14 @@ class Heartbeats:
         return [Skipped(self.mode, count, reason)]
 
     def _book(self, found: Found) -> HeartbeatEvent:
-        if found.outcome is Outcome.UNSOLICITED:
+        outcome, arrived, rtt = found
+        if outcome is Outcome.UNSOLICITED:
             self.books.unsolicited += 1
-            return Unsolicited(self.mode, found.arrived)
-        if found.outcome is Outcome.LATE:
+            return Unsolicited(self.mode, arrived)
+        if outcome is Outcome.LATE:
             self.books.late += 1
-            return Late(self.mode, found.arrived, found.rtt)
+            return Late(self.mode, arrived, rtt)
         self.books.echoed += 1
         self.books.in_flight -= 1
         self.consecutive_missed = 0
-        return Echoed(self.mode, found.arrived, found.rtt)
+        return Echoed(self.mode, arrived, rtt)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from monitor.core.matching import Flight, Found, Outcome, answered
+from monitor.core.matching import Found, Outcome, answered
 
 LATE_MEMORY = 64
 """How many missed heartbeats are remembered, so that a late echo still tells its RTT."""
@@ -17,9 +17,9 @@ class Numbered:
     lost_track = False
 
     def __init__(self) -> None:
-        # Both are in the order of sending, hence of the deadlines.
-        self._flights: dict[int, Flight] = {}
-        self._missed: dict[int, Flight] = {}
+        # When each was sent, and its deadline. Both are in the order of sending, hence of these.
+        self._flights: dict[int, tuple[float, float]] = {}
+        self._missed: dict[int, float] = {}
 
     @property
     def in_flight(self) -> int:
@@ -29,33 +29,35 @@ class Numbered:
     @property
     def next_deadline(self) -> float:
         """When the oldest heartbeat in flight is missed; infinity when none is."""
-        for flight in self._flights.values():
-            return flight.deadline
+        for _, deadline in self._flights.values():
+            return deadline
         return math.inf
 
     def copies(self, now: float) -> int:  # noqa: ARG002 - the other matching needs the time
         """One frame a heartbeat, always: its id tells its echo from any other."""
         return 1
 
-    def sent(self, key: int, copies: int, flight: Flight) -> None:  # noqa: ARG002 - always one
+    def sent(self, key: int, copies: int, at: float, deadline: float) -> None:  # noqa: ARG002 - always one
         """Remember a heartbeat that was handed to the kernel."""
-        self._flights[key] = flight
+        self._flights[key] = at, deadline
 
     def expire(self, now: float) -> int:
         """Settle what has reached its deadline; return how many were missed."""
-        expired = [key for key, flight in self._flights.items() if flight.deadline <= now]
+        expired = [key for key, (_, deadline) in self._flights.items() if deadline <= now]
         for key in expired:
-            self._missed[key] = self._flights.pop(key)
+            self._missed[key], _ = self._flights.pop(key)
         for key in list(self._missed)[:-LATE_MEMORY]:
             del self._missed[key]
         return len(expired)
 
     def received(self, key: int | None, arrived: float, earliest: float) -> list[Found]:
         """Match one echo by its key."""
-        for flights, outcome in ((self._flights, Outcome.ECHOED), (self._missed, Outcome.LATE)):
-            if key is not None and key in flights:
-                return [answered(outcome, flights.pop(key), arrived, earliest)]
-        return [Found(Outcome.UNSOLICITED, arrived)]
+        if key is not None and key in self._flights:
+            sent, _ = self._flights.pop(key)
+            return [answered(Outcome.ECHOED, sent, arrived, earliest)]
+        if key is not None and key in self._missed:
+            return [answered(Outcome.LATE, self._missed.pop(key), arrived, earliest)]
+        return [(Outcome.UNSOLICITED, arrived, None)]
 
     def lost(self) -> int:
         """Forget the connection; return how many heartbeats were in flight."""

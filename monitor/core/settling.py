@@ -45,7 +45,7 @@ class Settling:
         """Account for one echo; the arguments are those of `Heartbeats.received`."""
         events = self.expire(earliest)
         proven = self._matching.received(key, arrived, earliest)
-        return events + self._heartbeats.book_found(proven, arrived)
+        return events + self._heartbeats.book_found(proven)
 
     def lost(self, now: float) -> list[HeartbeatEvent]:
         """End: the connection did. What was still in flight is aborted."""

@@ -37,7 +37,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from monitor.core.matching import Flight, Found, Outcome, answered
+from monitor.core.matching import Found, Outcome, answered
 
 SPARE_COPIES = 2
 """How many frames a burst has beyond those still owed an answer."""
@@ -59,7 +59,8 @@ BURST_MEMORY = 32
 class _Burst:
     """One heartbeat: its frames, whether it is settled, and whether an echo of it is proven."""
 
-    flight: Flight
+    sent: float
+    deadline: float
     copies: int
     missed: bool = False
     proven: bool = False
@@ -91,7 +92,7 @@ class Unnumbered:
     @property
     def next_deadline(self) -> float:
         """When the heartbeat in flight is missed; infinity when none is."""
-        return min((burst.flight.deadline for burst in self._unsettled()), default=math.inf)
+        return min((burst.deadline for burst in self._unsettled()), default=math.inf)
 
     def copies(self, now: float) -> int:
         """How many frames the next heartbeat takes; 0 to hold it back."""
@@ -102,13 +103,13 @@ class Unnumbered:
             self.lost_track = True
         return self._burst_size(quiet)
 
-    def sent(self, key: int, copies: int, flight: Flight) -> None:  # noqa: ARG002 - frames have no key
+    def sent(self, key: int, copies: int, at: float, deadline: float) -> None:  # noqa: ARG002 - frames have no key
         """Remember a heartbeat that was handed to the kernel, in so many frames."""
-        self._bursts.append(_Burst(flight, copies))
+        self._bursts.append(_Burst(at, deadline, copies))
 
     def expire(self, now: float) -> int:
         """Settle the heartbeat in flight if its deadline came; return how many were missed."""
-        expired = [burst for burst in self._unsettled() if burst.flight.deadline <= now]
+        expired = [burst for burst in self._unsettled() if burst.deadline <= now]
         for burst in expired:
             burst.missed = self._missed_here = True
         return len(expired)
@@ -119,10 +120,10 @@ class Unnumbered:
         arrived = max(arrived, self._last_echo)
         soon = earliest - self._last_echo <= TOGETHER * self._interval
         self._last_echo = arrived
-        asked = [burst for burst in self._bursts if burst.flight.sent <= arrived]
+        asked = [burst for burst in self._bursts if burst.sent <= arrived]
         if not asked or (soon and not self._countable):
             self._found_out()
-            return [Found(Outcome.UNSOLICITED, arrived)]
+            return [(Outcome.UNSOLICITED, arrived, None)]
         if len(asked) > 1 and not self._countable:
             self.lost_track = True
             return []
@@ -173,7 +174,7 @@ class Unnumbered:
             return []
         newest.proven = True
         outcome = Outcome.LATE if newest.missed else Outcome.ECHOED
-        return [answered(outcome, newest.flight, *self._echoes[-1])]
+        return [answered(outcome, newest.sent, *self._echoes[-1])]
 
     def _prove_all(self, older: list[_Burst]) -> list[Found]:
         """Find every older burst answered, each by the echo of its first frame's own number."""
@@ -181,7 +182,7 @@ class Unnumbered:
         first = 0
         for burst in older:
             if not burst.proven:
-                found.append(answered(Outcome.LATE, burst.flight, *self._echoes[first]))
+                found.append(answered(Outcome.LATE, burst.sent, *self._echoes[first]))
             first += burst.copies
         return found
 

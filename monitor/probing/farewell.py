@@ -63,7 +63,7 @@ class Farewell:
     def _received(self, mode: Mode, key: int | None, arrival: Arrival) -> None:
         books = self._books.get(mode)
         if books is not None:
-            self._publish(books.received(key, arrival.at, arrival.earliest))
+            self._publish(books.received(key, *arrival))
             self._go_on()
 
     def _go_on(self) -> None:

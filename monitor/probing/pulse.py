@@ -102,7 +102,18 @@ class Pulse:
 
     def beat(self, due: float) -> None:
         """Do what is due at `due`: a slot of one of the schedules."""
-        self._poll(max(self._loop.time(), due))
+        now = max(self._loop.time(), due)
+        for heartbeats in self.heartbeats.values():
+            deadline = heartbeats.next_deadline
+            if deadline <= now and self._must_read_first(deadline):
+                self._loop.call_later(LOOK_AGAIN, self._wake, now)
+                return
+            events, order = heartbeats.poll(now)
+            if events:
+                self._publish(events)
+            if order is not None:
+                self._carry_out(heartbeats, order)
+            self._arm(heartbeats)
 
     def echo(self, key: int | None, arrival: Arrival) -> None:
         """Account for the echo of a message heartbeat."""
@@ -115,25 +126,13 @@ class Pulse:
     def _received(self, mode: Mode, key: int | None, arrival: Arrival) -> None:
         heartbeats = self.heartbeats.get(mode)
         if heartbeats is not None:
-            self._publish(heartbeats.received(key, arrival.at, arrival.earliest))
-            if heartbeats.waits:
+            self._publish(heartbeats.received(key, *arrival))
+            if heartbeats.waiting is not None:
                 self._arm(heartbeats)
 
-    def _poll(self, now: float) -> None:
-        for heartbeats in self.heartbeats.values():
-            if self._must_read_first(heartbeats.next_deadline, now):
-                self._loop.call_later(LOOK_AGAIN, self._wake, now)
-                return
-            events, order = heartbeats.poll(now)
-            if events:
-                self._publish(events)
-            if order is not None:
-                self._carry_out(heartbeats, order)
-            self._arm(heartbeats)
-
-    def _must_read_first(self, when: float, now: float) -> bool:
+    def _must_read_first(self, deadline: float) -> bool:
         """Whether an echo that came in time may still wait in the kernel: our stall, no miss."""
-        return when <= now and self._connection is not None and self._connection.unread_since(when)
+        return self._connection is not None and self._connection.unread_since(deadline)
 
     def _carry_out(self, heartbeats: Heartbeats, order: Order) -> None:
         at = None
@@ -152,7 +151,7 @@ class Pulse:
     def _arm(self, heartbeats: Heartbeats) -> None:
         """See to it that we are woken at the next deadline."""
         when = heartbeats.next_deadline
-        if heartbeats.waits:
+        if heartbeats.waiting is not None:
             self._arm_timer(when)
         elif when < self._alarm:
             # One alarm too many costs less than one taken back.
@@ -166,8 +165,10 @@ class Pulse:
         self._alarm = NEVER
         # Loop timers may fire a clock tick early.
         now = max(self._loop.time(), when)
-        if any(heartbeats.next_deadline <= now for heartbeats in self.heartbeats.values()):
-            self._wake(now)
+        for heartbeats in self.heartbeats.values():
+            if heartbeats.next_deadline <= now:
+                self._wake(now)
+                break
         for heartbeats in self.heartbeats.values():
             self._arm(heartbeats)
 

@@ -21,7 +21,7 @@ from monitor.core.events import (
     Unsolicited,
 )
 from monitor.core.heartbeats import LONGEST_SLACK, NEVER, Books, Heartbeats, Order
-from monitor.core.matching import Flight, Found
+from monitor.core.matching import Found
 from monitor.core.numbered import Numbered
 from monitor.core.schedule import Schedule
 from monitor.core.unnumbered import Unnumbered
@@ -63,6 +63,16 @@ class TestWhenABeatIsDue:
     def test_the_first_beat_is_the_first_slot_at_or_after_the_start(self) -> None:
         assert with_ids().next_due == 10.0
         assert Heartbeats(MODE, TEN_SECONDS, 4.0, Numbered(), start=20.0).next_due == 20.0
+
+    def test_a_beat_in_time_takes_no_search_for_the_next_slot(self) -> None:
+        class Straight(Schedule):
+            def slot_after(self, now: float) -> int:
+                raise AssertionError(f"the slot after {now} was searched for")
+
+        heartbeats = Heartbeats(MODE, Straight(interval=10.0, phase=0.0), 4.0, Numbered(), 25.0)
+        heartbeats.opened(proven=False)
+        assert beat(heartbeats, 30.0) == Sent(MODE, 30.0, slip=0.0)
+        assert heartbeats.next_due == 40.0
 
     def test_nothing_happens_before_a_beat_is_due(self) -> None:
         heartbeats = with_ids()
@@ -363,45 +373,6 @@ class TestHowMissesAreCounted:
         assert twice_missed.consecutive_missed == 0
 
 
-class TestTheLastEcho:
-    """When an answer to one of our heartbeats last arrived."""
-
-    def test_there_is_none_in_the_beginning(self) -> None:
-        assert with_ids().last_echo is None
-
-    def test_it_is_that_of_an_echo_in_time_or_late(self) -> None:
-        heartbeats = with_ids()
-        beat(heartbeats, 10.0)
-        heartbeats.received(0, 11.0)
-        assert heartbeats.last_echo == 11.0
-        beat(heartbeats, 20.0)
-        heartbeats.received(1, 29.0)
-        assert heartbeats.last_echo == 29.0
-
-    def test_an_echo_of_nothing_is_none(self) -> None:
-        heartbeats = with_ids()
-        heartbeats.received(5, 11.0)
-        assert heartbeats.last_echo is None
-
-    def test_an_echo_that_proves_nothing_is_one_all_the_same(self) -> None:
-        heartbeats = without_ids()
-        beat(heartbeats, 10.0)
-        heartbeats.poll(14.0)
-        beat(heartbeats, 20.0)
-        assert heartbeats.received(None, 20.5) == []
-        assert heartbeats.last_echo == 20.5
-
-    def test_an_old_beat_found_by_a_later_echo_does_not_turn_it_back(self) -> None:
-        heartbeats = without_ids()
-        beat(heartbeats, 10.0)
-        heartbeats.poll(14.0)
-        beat(heartbeats, 20.0)
-        for arrived in (20.5, 20.625, 20.75):
-            heartbeats.received(None, arrived)
-        assert heartbeats.received(None, 20.875) == [Late(MODE, 20.5, rtt=10.5)]
-        assert heartbeats.last_echo == 20.875
-
-
 class TestABeatThatWaits:
     """Without ids only one heartbeat may be in flight; the next one waits for a moment."""
 
@@ -557,9 +528,9 @@ class Scribe(Numbered):
         self.asked.append(("copies", now))
         return 2
 
-    def sent(self, key: int, copies: int, flight: Flight) -> None:
-        self.asked.append(("sent", key, copies, flight))
-        super().sent(key, copies, flight)
+    def sent(self, key: int, copies: int, at: float, deadline: float) -> None:
+        self.asked.append(("sent", key, copies, at, deadline))
+        super().sent(key, copies, at, deadline)
 
     def received(self, key: int | None, arrived: float, earliest: float) -> list[Found]:
         self.asked.append(("received", key, arrived, earliest))
@@ -580,7 +551,7 @@ class TestTheSeam:
         heartbeats.received(0, 12.5)
         assert matching.asked == [
             ("copies", 10.25),
-            ("sent", 0, 2, Flight(10.5, 14.5)),
+            ("sent", 0, 2, 10.5, 14.5),
             ("received", 0, 12.0, 11.5),
             ("received", 0, 12.5, 12.5),
         ]

@@ -61,7 +61,6 @@ class TestInFlight:
         assert settling.received(key, 12.0, 12.0) == [Echoed(MODE, 12.0, 2.0)]
         assert settling.settled
         assert (heartbeats.books.echoed, heartbeats.books.in_flight) == (1, 0)
-        assert heartbeats.last_echo == 12.0
         assert heartbeats.books.balanced
 
     def test_a_deadline_settles_it_there_and_is_no_fault_of_the_new_one(self) -> None:

@@ -6,7 +6,7 @@ that belong together come within half a second of each other.
 
 import pytest
 
-from monitor.core.matching import Flight, Found, Outcome
+from monitor.core.matching import Found, Outcome
 from monitor.core.unnumbered import BURST_MEMORY, Unnumbered
 
 NEVER = float("inf")
@@ -26,7 +26,7 @@ class Probe:
         """Send a beat as its matching asks; return the number of its frames."""
         copies = self.matching.copies(now)
         if copies:
-            self.matching.sent(0, copies, Flight(now, now + 1.0))
+            self.matching.sent(0, copies, now, now + 1.0)
         return copies
 
     def miss(self, now: float) -> int:
@@ -52,17 +52,17 @@ def probe() -> Probe:
 
 def echoed(arrived: float, rtt: float | None) -> Found:
     """What is found of a heartbeat that was answered in time."""
-    return Found(Outcome.ECHOED, arrived, rtt)
+    return (Outcome.ECHOED, arrived, rtt)
 
 
 def late(arrived: float, rtt: float | None) -> Found:
     """What is found of a heartbeat that was answered too late."""
-    return Found(Outcome.LATE, arrived, rtt)
+    return (Outcome.LATE, arrived, rtt)
 
 
 def unsolicited(arrived: float) -> Found:
     """What is found of an echo that answers nothing."""
-    return Found(Outcome.UNSOLICITED, arrived, None)
+    return (Outcome.UNSOLICITED, arrived, None)
 
 
 class TestWhileAllIsWell:
@@ -158,7 +158,7 @@ class TestAfterAMiss:
         # Nothing was owed any more when this one was sent, a moment before the old echo was read.
         copies = probe.matching.copies(12.0)
         assert probe.echo(11.5) == [late(11.5, 1.5)]
-        probe.matching.sent(0, copies, Flight(12.0, 13.0))
+        probe.matching.sent(0, copies, 12.0, 13.0)
         assert probe.echo(12.25) == [echoed(12.25, 0.25)]
 
     def test_an_old_beat_that_was_proven_is_not_found_again(self, probe: Probe) -> None:
@@ -166,7 +166,7 @@ class TestAfterAMiss:
         probe.beat(12.0)
         copies = probe.matching.copies(14.0)
         probe.echoes(12.25, 12.375)
-        probe.matching.sent(0, copies, Flight(14.0, 15.0))
+        probe.matching.sent(0, copies, 14.0, 15.0)
         found = probe.echoes(*(14.0625 + number / 16 for number in range(8)))
         assert found[2] == [echoed(14.1875, 0.1875)]
         assert found[7] == [late(12.25, 2.25)]
@@ -215,7 +215,7 @@ class TestWhenACopyIsSwallowed:
         probe.miss(10.0)
         copies = probe.matching.copies(12.0)
         probe.echo(11.5)
-        probe.matching.sent(0, copies, Flight(12.0, 13.0))
+        probe.matching.sent(0, copies, 12.0, 13.0)
         probe.echo(12.25)
         assert probe.beat(14.0) == 1
 
@@ -247,7 +247,7 @@ class TestWhenACopyIsSwallowed:
         probe.beat(12.0)
         copies = probe.matching.copies(14.0)
         probe.echoes(12.25, 12.375)
-        probe.matching.sent(0, copies, Flight(14.0, 15.0))
+        probe.matching.sent(0, copies, 14.0, 15.0)
         probe.matching.expire(15.0)
         assert probe.beat(14.25) == 0
 
@@ -303,7 +303,7 @@ class TestAPeerThatAnswersTwice:
     ) -> None:
         copies = found_out.matching.copies(12.0)
         found_out.echo(12.0)
-        found_out.matching.sent(0, copies, Flight(12.125, 13.125))
+        found_out.matching.sent(0, copies, 12.125, 13.125)
         assert found_out.echoes(12.5, 13.0) == [[unsolicited(12.5)], [unsolicited(13.0)]]
         assert found_out.echo(13.625) == [echoed(13.625, 1.5)]
 
