@@ -14,7 +14,6 @@ from monitor.probing.fleet import Observer
 from monitor.probing.probe import Sink
 
 TOLD = Narrator.tells_of()
-OUR_OWN = frozenset({Sent, Crashed})
 
 
 class Observing:
@@ -32,15 +31,18 @@ class Observing:
         series = self._exposition.add(identity, traffic, availability)
         narrator = Narrator(config.name, identity.endpoint)
         others: list[Sink] = [] if self._trace is None else [self._trace.of(config.name)]
+        own = self._exposition.monitor
 
         def sink(event: Event) -> None:
             series(event)
-            kind = type(event)
             # Most events are of heartbeats that fare well: they make no line.
-            if kind in TOLD:
+            if type(event) in TOLD:
                 narrator(event)
-            if kind in OUR_OWN:
-                self._own_figures(event)
+            # Some say something about the monitor itself.
+            if isinstance(event, Sent):
+                own.beat_slip.observe(event.slip)
+            elif isinstance(event, Crashed):
+                own.crashed()
             for take in others:
                 take(event)
 
@@ -50,13 +52,6 @@ class Observing:
             narrator.watch(identity.endpoint)
 
         return Observer(sink, change, lambda: self._exposition.remove(config.name))
-
-    def _own_figures(self, event: Event) -> None:
-        """Note what a probe's event says about the monitor itself."""
-        if isinstance(event, Sent):
-            self._exposition.monitor.beat_slip.observe(event.slip)
-        elif isinstance(event, Crashed):
-            self._exposition.monitor.crashed()
 
 
 def _identity(config: ProbeConfig) -> ProbeIdentity:

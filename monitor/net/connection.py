@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.messages import Assembler
@@ -43,11 +43,8 @@ CATCH_UP = 0.25
 """Seconds, and two round trips of the path, in which a peer sends what there was no room for."""
 
 
-class Arrival(NamedTuple):
-    """When bytes reached the kernel: at `at`, or at some time since `earliest`."""
-
-    at: float
-    earliest: float
+Arrival = tuple[float, float]
+"""When bytes reached the kernel: at the first time, or at some time since the second."""
 
 
 class _NoQueue(Assembler):
@@ -270,13 +267,15 @@ class Connection(ClientConnection):
         self._traffic.received_bytes += len(data)
         if self._flooded:
             return
-        parsed = 0
-        if self.protocol.between_messages:
-            self._pieces, parsed = frames.plain_frames(data)
-        if parsed < len(data):
-            self._leave_to_library(data[parsed:])
-        if self._pieces:
-            pieces, self._pieces = self._pieces, []
+        whole = self.protocol.between_messages
+        pieces, parsed = frames.plain_frames(data) if whole else ([], 0)
+        if parsed == len(data):
+            self._arrived(pieces)
+            return
+        self._leave_to_library(data[parsed:])
+        pieces += self._pieces
+        self._pieces.clear()
+        if pieces:
             self._arrived(pieces)
         if self.protocol.close_sent is not None or self.protocol.close_rcvd is not None:
             self._end()
@@ -325,19 +324,22 @@ class Connection(ClientConnection):
     def _send(self, opcode: int, payload: bytes, copies: int) -> float | None:
         if not self._can_send or self._clogged():
             return None
-        if len(payload) <= frames.SMALL and not self.protocol.extensions:
-            return self._write([frames.small_frame(opcode, payload) for _ in range(copies)])
+        if len(payload) > frames.SMALL or self.protocol.extensions:
+            for _ in range(copies):
+                self.protocol.send_frame(WireFrame(Opcode(opcode), payload))
+            return self._flush()
+        data = b""
         for _ in range(copies):
-            self.protocol.send_frame(WireFrame(Opcode(opcode), payload))
-        return self._flush()
+            data += frames.small_frame(opcode, payload)
+        return self._write(data)
 
     def _flush(self) -> float:
-        return self._write(self.protocol.data_to_send())
+        return self._write(b"".join(self.protocol.data_to_send()))
 
-    def _write(self, writes: list[bytes]) -> float:
+    def _write(self, data: bytes) -> float:
         # Where no system call follows, the bytes wait behind others that the peer does not read.
         self.sock.sent_at = self.loop.time()
-        self.transport.write(b"".join(writes))
+        self.transport.write(data)
         return self.sock.sent_at
 
     def _leave_to_library(self, data: bytes) -> None:
@@ -372,26 +374,33 @@ class Connection(ClientConnection):
         What a peer could not send because we had left no room has no arrival of its own making.
         """
         at = self.sock.arrived
-        blind = self._blind_since
-        exact = Arrival(at, at)
-        bounded = exact if blind is None else Arrival(at, min(blind, at))
-        held_up = blind is not None and at > self._blind_until
-        known = self.sock.stamped and not held_up and self._read_all()
-        self._flooded = self._flood.take(len(pieces), bounded.earliest, at)
+        earliest = earliest_of_last = at
+        if self._blind_since is not None:
+            earliest = min(self._blind_since, at)
+            if not self._last_is_known():
+                earliest_of_last = earliest
+        self._flooded = self._flood.take(len(pieces), earliest, at)
         last = pieces.pop()
         for piece in pieces:
-            self._deliver(piece, bounded)
-        self._deliver(last, exact if known else bounded)
-        self._tell_flood()
+            self._deliver(piece, (at, earliest))
+        self._deliver(last, (at, earliest_of_last))
+        if self._flooded:
+            self._tell_flood()
 
     def _path_rtt(self) -> float:
         info = self.tcp_info()
         return 0.0 if info is None else info.rtt
 
-    def _read_all(self) -> bool:
-        """Whether nothing came after the last frame: the kernel stamps the latest bytes of all."""
-        return not (
-            self.sock.filled or self.protocol.reader.buffer or _undeciphered(self.transport)
+    def _last_is_known(self) -> bool:
+        """Whether the kernel's stamp is that of the last frame: nothing came after it.
+
+        The kernel stamps the latest bytes of all.
+        """
+        sock = self.sock
+        return (
+            sock.stamped
+            and sock.arrived <= self._blind_until
+            and not (sock.filled or self.protocol.reader.buffer or _undeciphered(self.transport))
         )
 
     def _tell_flood(self) -> None:
@@ -399,28 +408,31 @@ class Connection(ClientConnection):
             self._receiver.flooded()
 
     def _deliver(self, piece: Piece, arrival: Arrival) -> None:
-        if self._receiver is None:
+        opcode, data, fin = piece
+        receiver = self._receiver
+        if receiver is None:
             self._held.append((piece, arrival))
-        elif piece.opcode == frames.PONG:
-            self._receiver.pong(piece.data, arrival)
-        elif piece.opcode == frames.PING:
+        elif opcode == frames.PONG:
+            receiver.pong(data, arrival)
+        elif opcode == frames.PING:
             self._traffic.server_pings += 1
-        elif piece.opcode != frames.CLOSE:
-            self._deliver_data(piece, arrival)
+        elif opcode == frames.CONTINUATION or not fin:
+            self._join(piece, arrival, receiver)
+        elif opcode != frames.CLOSE:
+            self._traffic.messages += 1
+            receiver.message(data, text=opcode == frames.TEXT, arrival=arrival)
 
-    def _deliver_data(self, piece: Piece, arrival: Arrival) -> None:
-        if piece.opcode != frames.CONTINUATION:
-            self._fragments_text = piece.opcode == frames.TEXT
-        data = piece.data
-        if self._fragments or not piece.fin:
-            self._fragments.append(data)
-            if not piece.fin:
-                return
-            data = b"".join(self._fragments)
+    def _join(self, piece: Piece, arrival: Arrival, receiver: Receiver) -> None:
+        """Take a part of a message, and deliver that when it is whole."""
+        opcode, data, fin = piece
+        if opcode != frames.CONTINUATION:
+            self._fragments_text = opcode == frames.TEXT
+        self._fragments.append(data)
+        if fin:
+            whole = b"".join(self._fragments)
             self._fragments.clear()
-        self._traffic.messages += 1
-        assert self._receiver is not None  # noqa: S101 - `_deliver` holds frames back until then
-        self._receiver.message(data, text=self._fragments_text, arrival=arrival)
+            self._traffic.messages += 1
+            receiver.message(whole, text=self._fragments_text, arrival=arrival)
 
     def _end_locally(self, code: int, detail: str) -> None:
         if self.usable:

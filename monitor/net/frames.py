@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Generator
-from typing import NamedTuple
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame as WireFrame
@@ -43,17 +42,13 @@ KEY = 4
 KEYS_AT_ONCE = 1024
 
 
-class Piece(NamedTuple):
-    """A frame that came in: one message, or a part of one, or a control frame."""
-
-    opcode: int
-    data: bytes
-    fin: bool = True
+Piece = tuple[int, bytes, bool]
+"""A frame that came in: its opcode, its payload, and whether it is the last of its message."""
 
 
 def piece_of(frame: WireFrame) -> Piece:
     """Return what the library has parsed."""
-    return Piece(int(frame.opcode), bytes(frame.data), frame.fin)
+    return int(frame.opcode), bytes(frame.data), frame.fin
 
 
 class Protocol(ClientProtocol):
@@ -92,13 +87,14 @@ class _Reader(StreamReader):
 
 def plain_frames(data: bytes) -> tuple[list[Piece], int]:
     """Return the small whole frames that `data` begins with, and how many bytes they take."""
-    pieces = []
-    at = 0
-    while at + 2 <= len(data) and data[at] in PLAIN and data[at + 1] <= SMALL:
-        end = at + 2 + data[at + 1]
-        if end > len(data):
+    pieces: list[Piece] = []
+    at, size = 0, len(data)
+    while at + 2 <= size:
+        first, length = data[at], data[at + 1]
+        end = at + 2 + length
+        if first not in PLAIN or length > SMALL or end > size:
             break
-        pieces.append(Piece(data[at] ^ FIN, data[at + 2 : end]))
+        pieces.append((first ^ FIN, data[at + 2 : end], True))
         at = end
     return pieces, at
 

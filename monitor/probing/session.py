@@ -177,7 +177,8 @@ class Session:
             if not self._usable.done():
                 self._usable.set_result(None)
         elif isinstance(meaning, Remark):
-            self._notice(Notice(arrival.at, meaning.name))
+            at, _ = arrival
+            self._notice(Notice(at, meaning.name))
 
     async def _until_usable(self) -> None:
         seconds = self.attempt.config.timeouts.ready

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from monitor.core.failures import Phase
 from monitor.core.traffic import Traffic
@@ -22,13 +22,20 @@ def watched_loop() -> asyncio.AbstractEventLoop:
     return asyncio.SelectorEventLoop(LoopWatch())
 
 
+class Arrived(NamedTuple):
+    """When something arrived: at `at`, or at some time since `earliest`."""
+
+    at: float
+    earliest: float
+
+
 @dataclass
 class Received:
     """Takes down what arrives on a connection."""
 
     messages: list[tuple[bytes, bool]] = field(default_factory=list)
     pongs: list[bytes] = field(default_factory=list)
-    arrivals: list[Arrival] = field(default_factory=list)
+    arrivals: list[Arrived] = field(default_factory=list)
     read_at: list[float] = field(default_factory=list)
     _flooded: asyncio.Event = field(default_factory=asyncio.Event)
     _something: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,7 +68,7 @@ class Received:
                 await self._something.wait()
 
     def _note(self, arrival: Arrival) -> None:
-        self.arrivals.append(arrival)
+        self.arrivals.append(Arrived(*arrival))
         self.read_at.append(asyncio.get_running_loop().time())
         self._something.set()
 

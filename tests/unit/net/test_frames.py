@@ -69,7 +69,7 @@ class TestReading:
 
     def test_a_small_whole_frame_takes_no_detour(self) -> None:
         pong, echo = b"\x8a\x02ab", b"\x81\x04hb-1"
-        assert plain_frames(pong + echo) == ([Piece(0xA, b"ab"), Piece(0x1, b"hb-1")], 10)
+        assert plain_frames(pong + echo) == ([(0xA, b"ab", True), (0x1, b"hb-1", True)], 10)
 
     @pytest.mark.parametrize(
         "data",
@@ -86,7 +86,7 @@ class TestReading:
         ],
     )
     def test_whatever_is_not_small_and_plain_is_left_to_the_library(self, data: bytes) -> None:
-        assert plain_frames(b"\x81\x01a" + data) == ([Piece(0x1, b"a")], 3)
+        assert plain_frames(b"\x81\x01a" + data) == ([(0x1, b"a", True)], 3)
 
     def test_after_a_close_frame_nothing_is_read(self) -> None:
         client, _ = upgraded()
