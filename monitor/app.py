@@ -250,6 +250,7 @@ class Service:
         probes = await asyncio.to_thread(self._wanted, config)
         await self._fleet.apply(probes)
         self._applied = True
+        self._heap.changed()
         self._exposition.monitor.probes.value = len(probes)
         return len(probes)
 

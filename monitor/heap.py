@@ -35,6 +35,7 @@ class Heap:
         self._probes = probes
         self._started = started
         self._set_aside: frozenset[str] | None = None
+        self._changed = False
         self._resting = 0
 
     @contextmanager
@@ -49,6 +50,10 @@ class Heap:
             if not self._resting:
                 gc.enable()
 
+    def changed(self) -> None:
+        """Hear that probes may have come or gone."""
+        self._changed = True
+
     def look(self) -> None:
         """Set aside what is new, if it is time for that and nobody wants rest."""
         if self._resting:
@@ -57,9 +62,14 @@ class Heap:
             _set_aside()
             if self._started():
                 self._set_aside = frozenset(self._probes())
-            return
+        elif self._changed:
+            self._compare(self._set_aside)
+        self._changed = False
+
+    def _compare(self, before: frozenset[str]) -> None:
+        """Look at everything once more if there are many others than before."""
         probes = frozenset(self._probes())
-        if len(probes ^ self._set_aside) > CHANGED * len(probes):
+        if len(probes ^ before) > CHANGED * len(probes):
             gc.unfreeze()
             _set_aside()
             self._set_aside = probes

@@ -53,6 +53,7 @@ class TestLater:
         heap.look()
         before = gc.get_freeze_count()
         probes = [*probes, "another", "and another"]
+        heap.changed()
         kept = [[] for _ in range(1000)]
         heap.look()
         assert gc.get_freeze_count() <= before
@@ -67,11 +68,30 @@ class TestLater:
         gc.collect()
         assert garbage() is not None
         probes = probes[:5]
+        heap.changed()
         heap.look()
         assert garbage() is None
         before = gc.get_freeze_count()
         heap.look()
         assert gc.get_freeze_count() <= before
+
+    def test_nothing_is_compared_while_nobody_says_that_they_changed(self) -> None:
+        """Ten thousand names would be gone through every two seconds."""
+        asked: list[bool] = []
+
+        def probes() -> list[str]:
+            asked.append(True)
+            return ["a"]
+
+        heap = Heap(probes, lambda: True)
+        heap.look()
+        asked.clear()
+        heap.look()
+        assert not asked
+        heap.changed()
+        heap.look()
+        heap.look()
+        assert len(asked) == 1
 
 
 class TestRest:
