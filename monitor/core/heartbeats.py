@@ -29,7 +29,7 @@ from monitor.core.events import (
     SkipReason,
     Unsolicited,
 )
-from monitor.core.matching import Found, Matching, Outcome
+from monitor.core.matching import ECHOED, LATE, UNSOLICITED, Found, Matching
 from monitor.core.schedule import Schedule
 
 NEVER = math.inf
@@ -151,7 +151,8 @@ class Heartbeats:
         events = self._expire(now) + self._take_due(now)
         self._open = False
         self._leave()
-        events += self._skip(self._drop_waiting(), SkipReason.NOT_CONNECTED)
+        if self.waiting is not None:
+            events += self._skip(self._drop_waiting(), SkipReason.NOT_CONNECTED)
         self._deadline = NEVER
         return events + self.book_aborted(self._matching.lost(), now)
 
@@ -236,7 +237,7 @@ class Heartbeats:
         proven = self._matching.received(key, arrived, earliest)
         self._deadline = self._matching.next_deadline
         for outcome, _, _ in proven:
-            if outcome is Outcome.ECHOED:
+            if outcome is ECHOED:
                 self._here.missed = 0
                 self._here.echoed = True
         events += self.book_found(proven)
@@ -298,6 +299,8 @@ class Heartbeats:
             self.waiting = newest
             self.books.waiting = 1
             passed -= 1
+        if passed == 0:
+            return []
         return self._skip(passed, SkipReason.OVERRUN if self._open else SkipReason.NOT_CONNECTED)
 
     def _pass_slots(self, now: float) -> float:
@@ -320,17 +323,15 @@ class Heartbeats:
         return dropped
 
     def _skip(self, count: int, reason: SkipReason) -> list[HeartbeatEvent]:
-        if not count:
-            return []
         self.books.skipped[reason] += count
         return [Skipped(self.mode, count, reason)]
 
     def _book(self, found: Found) -> HeartbeatEvent:
         outcome, arrived, rtt = found
-        if outcome is Outcome.UNSOLICITED:
+        if outcome is UNSOLICITED:
             self.books.unsolicited += 1
             return Unsolicited(self.mode, arrived)
-        if outcome is Outcome.LATE:
+        if outcome is LATE:
             self.books.late += 1
             return Late(self.mode, arrived, rtt)
         self.books.echoed += 1

@@ -14,6 +14,10 @@ class Outcome(Enum):
     UNSOLICITED = auto()
 
 
+ECHOED, LATE, UNSOLICITED = Outcome
+"""By names of their own: a look-up in the enumeration takes longer than what follows from it."""
+
+
 Found = tuple[Outcome, float, float | None]
 """One proven match: its outcome, when the echo arrived, the round-trip time in seconds.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from monitor.core.matching import Found, Outcome, answered
+from monitor.core.matching import ECHOED, LATE, UNSOLICITED, Found, answered
 
 LATE_MEMORY = 64
 """How many missed heartbeats are remembered, so that a late echo still tells its RTT."""
@@ -54,10 +54,10 @@ class Numbered:
         """Match one echo by its key."""
         if key is not None and key in self._flights:
             sent, _ = self._flights.pop(key)
-            return [answered(Outcome.ECHOED, sent, arrived, earliest)]
+            return [answered(ECHOED, sent, arrived, earliest)]
         if key is not None and key in self._missed:
-            return [answered(Outcome.LATE, self._missed.pop(key), arrived, earliest)]
-        return [(Outcome.UNSOLICITED, arrived, None)]
+            return [answered(LATE, self._missed.pop(key), arrived, earliest)]
+        return [(UNSOLICITED, arrived, None)]
 
     def lost(self) -> int:
         """Forget the connection; return how many heartbeats were in flight."""

@@ -18,7 +18,7 @@ from websockets.asyncio.messages import Assembler
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 from websockets.http11 import Response
-from websockets.protocol import SEND_EOF, Event, State
+from websockets.protocol import OPEN, SEND_EOF, Event
 
 from monitor.core.events import Initiator
 from monitor.core.flood import Flood
@@ -310,7 +310,7 @@ class Connection(ClientConnection):
 
     @property
     def _can_send(self) -> bool:
-        return self.usable and self.protocol.state is State.OPEN
+        return self.usable and self.protocol.state is OPEN
 
     def _clogged(self) -> bool:
         """Give up a peer that still has not read what came before: it would answer the backlog.

@@ -13,7 +13,7 @@ from collections.abc import Generator
 from websockets.client import ClientProtocol
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
-from websockets.protocol import State
+from websockets.protocol import OPEN
 from websockets.streams import StreamReader
 from websockets.utils import apply_mask as apply_mask_slowly
 
@@ -67,7 +67,7 @@ class Protocol(ClientProtocol):
         return (
             self.reader.between_frames
             and self.current_size is None
-            and self.state is State.OPEN
+            and self.state is OPEN
             and not self.extensions
         )
 

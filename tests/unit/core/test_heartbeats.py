@@ -395,6 +395,14 @@ class TestABeatThatWaits:
         missed = Missed(MODE, 20.25, consecutive=1, on_connection=1)
         assert waiting.poll(20.25) == ([missed], Order(key=1, copies=3, due=20.0))
 
+    def test_it_is_skipped_if_the_connection_ends_as_the_one_before_is_missed(
+        self, waiting: Heartbeats
+    ) -> None:
+        assert waiting.lost(20.25) == [
+            Missed(MODE, 20.25, consecutive=1, on_connection=1),
+            skipped(1, SkipReason.NOT_CONNECTED),
+        ]
+
     def test_it_goes_out_when_the_one_before_is_echoed(self, waiting: Heartbeats) -> None:
         waiting.received(None, 20.125)
         assert waiting.next_timer <= 20.125
