@@ -15,7 +15,7 @@ GRAIN = 0.05
 """Seconds between two moments: an alarm rings this much late at most."""
 
 Ring = Callable[[float], None]
-"""Is called with the second that was asked for. Must not raise."""
+"""Is called with a second that has come, not before the one that was asked for. Must not raise."""
 
 
 class Alarms:
@@ -23,17 +23,20 @@ class Alarms:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._moments: dict[int, list[tuple[Ring, float]]] = {}
+        self._moments: dict[int, list[Ring]] = {}
 
     def set(self, when: float, ring: Ring) -> None:
         """Call `ring` at `when`, in the loop's seconds, or up to `GRAIN` later."""
         moment = math.ceil(when / GRAIN)
+        if moment * GRAIN < when:
+            # The quotient was rounded down to a whole number.
+            moment += 1
         rings = self._moments.get(moment)
         if rings is None:
             rings = self._moments[moment] = []
             self._loop.call_at(moment * GRAIN, self._ring, moment)
-        rings.append((ring, when))
+        rings.append(ring)
 
     def _ring(self, moment: int) -> None:
-        for ring, when in self._moments.pop(moment):
-            ring(when)
+        for ring in self._moments.pop(moment):
+            ring(moment * GRAIN)

@@ -45,6 +45,8 @@ class Pulse:
         self._wake = wake
         self._alarms = alarms
         self._alarm = NEVER
+        # One for all alarms: what is made for each would be the collector's to look through.
+        self._ring = self._rung
         self._connection: Connection | None = None
         self._dialect: Dialect | None = None
         self._nonce = b""
@@ -156,15 +158,15 @@ class Pulse:
         elif when < self._alarm:
             # One alarm too many costs less than one taken back.
             self._alarm = when
-            self._alarms.set(when, self._rung)
+            self._alarms.set(when, self._ring)
 
-    def _rung(self, when: float) -> None:
+    def _rung(self, moment: float) -> None:
         """Wake if a deadline has come; most have been met long ago."""
-        if when != self._alarm:
+        if moment < self._alarm:
             return
         self._alarm = NEVER
         # Loop timers may fire a clock tick early.
-        now = max(self._loop.time(), when)
+        now = max(self._loop.time(), moment)
         for heartbeats in self.heartbeats.values():
             if heartbeats.next_deadline <= now:
                 self._wake(now)
