@@ -17,19 +17,21 @@ class Numbered:
     lost_track = False
 
     def __init__(self) -> None:
-        # When each was sent, and its deadline. Both are in the order of sending, hence of these.
-        self._flights: dict[int, tuple[float, float]] = {}
+        # In the order of sending, hence of the deadlines. Two dictionaries of numbers, since one of
+        # pairs would be looked through by the garbage collector.
+        self._deadlines: dict[int, float] = {}
+        self._sent: dict[int, float] = {}
         self._missed: dict[int, float] = {}
 
     @property
     def in_flight(self) -> int:
         """How many heartbeats are sent and not settled."""
-        return len(self._flights)
+        return len(self._sent)
 
     @property
     def next_deadline(self) -> float:
         """When the oldest heartbeat in flight is missed; infinity when none is."""
-        for _, deadline in self._flights.values():
+        for deadline in self._deadlines.values():
             return deadline
         return math.inf
 
@@ -39,30 +41,33 @@ class Numbered:
 
     def sent(self, key: int, copies: int, at: float, deadline: float) -> None:  # noqa: ARG002 - always one
         """Remember a heartbeat that was handed to the kernel."""
-        self._flights[key] = at, deadline
+        self._sent[key] = at
+        self._deadlines[key] = deadline
 
     def expire(self, now: float) -> int:
         """Settle what has reached its deadline; return how many were missed."""
-        expired = [key for key, (_, deadline) in self._flights.items() if deadline <= now]
+        expired = [key for key, deadline in self._deadlines.items() if deadline <= now]
         for key in expired:
-            self._missed[key], _ = self._flights.pop(key)
+            del self._deadlines[key]
+            self._missed[key] = self._sent.pop(key)
         for key in list(self._missed)[:-LATE_MEMORY]:
             del self._missed[key]
         return len(expired)
 
     def received(self, key: int | None, arrived: float, earliest: float) -> list[Found]:
         """Match one echo by its key."""
-        if key is not None and key in self._flights:
-            sent, _ = self._flights.pop(key)
-            return [answered(ECHOED, sent, arrived, earliest)]
+        if key is not None and key in self._sent:
+            del self._deadlines[key]
+            return [answered(ECHOED, self._sent.pop(key), arrived, earliest)]
         if key is not None and key in self._missed:
             return [answered(LATE, self._missed.pop(key), arrived, earliest)]
         return [(UNSOLICITED, arrived, None)]
 
     def lost(self) -> int:
         """Forget the connection; return how many heartbeats were in flight."""
-        aborted = len(self._flights)
-        self._flights.clear()
+        aborted = len(self._sent)
+        self._sent.clear()
+        self._deadlines.clear()
         self._missed.clear()
         return aborted
 

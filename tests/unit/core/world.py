@@ -397,7 +397,7 @@ class World:
             assert len(self.matching._echoes) <= sum(burst.copies for burst in bursts)
         elif isinstance(self.matching, Numbered):
             assert len(self.matching._missed) <= LATE_MEMORY
-            assert len(self.matching._flights) <= self.timeout / self.interval + 2
+            assert len(self.matching._sent) <= self.timeout / self.interval + 2
 
     def check_that_polls_do_not_matter(self) -> None:
         """Say all again to a core that is not polled only to hear that something timed out."""
