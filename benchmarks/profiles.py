@@ -21,6 +21,7 @@ COMPONENTS: Mapping[str, str] = {
     r"note_pauses": COLLECTING,
     r"StampedSocket.send monitor/": SENDING,
     r"StampedSocket.\S+ monitor/": RECEIVING,
+    r"\S+ monitor/net/kernel_stamps": RECEIVING,
     r"\S+ monitor/net/loop_watch": WAITING,
     r"\S+ selectors": WAITING,
     r"__create_fn__": "making our events (dataclasses)",

@@ -203,7 +203,7 @@ class Heartbeats:
         return events, order
 
     def sent(self, order: Order, at: float) -> Sent:
-        """Book an order as carried out: its first frame's system call began at `at`."""
+        """Book an order as carried out: it was on its way from `at` on."""
         deadline = at + self._timeout
         self._matching.sent(order.key, order.copies, at, deadline)
         if self._deadline == NEVER:

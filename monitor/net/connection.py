@@ -167,7 +167,7 @@ class Connection(ClientConnection):
 
     @property
     def timestamping(self) -> str:
-        """Who says when bytes arrived: `kernel` or `loop`."""
+        """Who says when bytes left and arrived: `kernel` or `loop`."""
         return "kernel" if self.sock.kernel_stamps else "loop"
 
     @property
@@ -186,7 +186,8 @@ class Connection(ClientConnection):
     def send(self, frame: Frame, copies: int = 1) -> float | None:  # type: ignore[override] # synchronous on purpose: the caller needs the stamp
         """Send a message `copies` times, back to back in one system call.
 
-        Returns when that call began; None if the connection can send no more.
+        Returns when the message left, or when the call began if there are several or if they are
+        held up; None if the connection can send no more.
         """
         return self._send(frames.TEXT if frame.text else frames.BINARY, frame.data, copies)
 
@@ -327,20 +328,22 @@ class Connection(ClientConnection):
         if len(payload) > frames.SMALL or self.protocol.extensions:
             for _ in range(copies):
                 self.protocol.send_frame(WireFrame(Opcode(opcode), payload))
-            return self._flush()
-        data = b""
-        for _ in range(copies):
-            data += frames.small_frame(opcode, payload)
-        return self._write(data)
+            self._flush()
+        else:
+            data = b""
+            for _ in range(copies):
+                data += frames.small_frame(opcode, payload)
+            self._write(data)
+        # The first of several may have been answered before the last one left.
+        return self.sock.left_at if copies == 1 else self.sock.sent_at
 
-    def _flush(self) -> float:
-        return self._write(b"".join(self.protocol.data_to_send()))
+    def _flush(self) -> None:
+        self._write(b"".join(self.protocol.data_to_send()))
 
-    def _write(self, data: bytes) -> float:
+    def _write(self, data: bytes) -> None:
         # Where no system call follows, the bytes wait behind others that the peer does not read.
-        self.sock.sent_at = self.loop.time()
+        self.sock.sent_at = self.sock.left_at = self.loop.time()
         self.transport.write(data)
-        return self.sock.sent_at
 
     def _leave_to_library(self, data: bytes) -> None:
         super().data_received(data)

@@ -1,22 +1,18 @@
-"""A socket that keeps the times that matter: of each send call, and of each arrival in the kernel.
+"""A socket that keeps the times that matter: when bytes left the kernel, and when others came.
 
-Linux stamps every received segment (`SO_TIMESTAMPNS`, socket(7)) before any process is woken, so
-an RTT does not contain our own event loop. The stamp is wall-clock time; it is turned into
-monotonic time by its age. Where the option does not exist, or the stamp cannot be true because
-the wall clock was set, the time of the read stands in.
+The kernel stamps both, so an RTT does not contain our own event loop, nor our own way into the
+system call. Where it does not, or the stamp cannot be true because the wall clock was set, the time
+of our call stands in.
 """
 
 from __future__ import annotations
 
 import socket
-import struct
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-_SO_TIMESTAMPNS = 35  # asm-generic/socket.h; `socket` has no name for it before Python 3.14
-_TIMESPEC = struct.Struct("qq")
-_ANCILLARY_SPACE = socket.CMSG_SPACE(_TIMESPEC.size)
+from monitor.net import kernel_stamps
+from monitor.net.kernel_stamps import SPACE, Ancillary
 
 _SAME_MOMENT = 0.001
 """Seconds by which a stamp may seem to lie before the read before, or after this one."""
@@ -35,8 +31,10 @@ class StampedSocket(socket.socket):
     All times are monotonic seconds.
 
     Attributes:
-        kernel_stamps: whether arrivals are the kernel's word or ours.
+        kernel_stamps: whether times are the kernel's word or ours.
         sent_at: when the last send call began.
+        left_at: when the last byte of it left the kernel, if that was before the call ended; when
+            the call began, if the bytes were held up or the kernel does not say.
         arrived: when the last bytes read had arrived.
         stamped: whether `arrived` is the kernel's word.
         read_at: when they were read.
@@ -49,6 +47,7 @@ class StampedSocket(socket.socket):
         "arrived",
         "filled",
         "kernel_stamps",
+        "left_at",
         "on_read",
         "read_at",
         "sent_at",
@@ -59,20 +58,40 @@ class StampedSocket(socket.socket):
         super().__init__(family, socket.SOCK_STREAM)
         self.settimeout(0.0)
         self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.kernel_stamps = self._enable_stamps()
-        self.sent_at = self.arrived = self.read_at = self._emptied_at = time.monotonic()
+        self.kernel_stamps = kernel_stamps.request(self)
+        self.sent_at = self.left_at = time.monotonic()
+        self.arrived = self.read_at = self._emptied_at = self.sent_at
         self.stamped = self.filled = False
         self.on_read: Callable[[int], None] = _ignore
 
     def send(self, data: bytes | bytearray | memoryview, flags: int = 0, /) -> int:  # type: ignore[override] # asyncio passes only these
-        """Send, and note when the system call began."""
-        self.sent_at = time.monotonic()
-        return super().send(data, flags)
+        """Send, and note when the bytes left."""
+        self.sent_at = self.left_at = time.monotonic()
+        try:
+            count = super().send(data, flags)
+        except BlockingIOError:
+            self._discard_departures()
+            raise
+        if self.kernel_stamps and count == len(data):
+            self._note_departure()
+        return count
+
+    def sendmsg(self, buffers: Iterable[bytes | memoryview], /) -> int:  # type: ignore[override] # asyncio passes only these
+        """Send what had to wait; from Python 3.12 on, asyncio does it in this way."""
+        try:
+            return super().sendmsg(buffers)
+        except BlockingIOError:
+            self._discard_departures()
+            raise
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """Receive at most `READ_SIZE` bytes, and note when they arrived."""
         size = min(size, READ_SIZE)
-        data, ancillary, _, _ = self.recvmsg(size, _ANCILLARY_SPACE, flags)
+        try:
+            data, ancillary, _, _ = self.recvmsg(size, SPACE, flags)
+        except BlockingIOError:
+            self._discard_departures()
+            raise
         self._note_arrival(ancillary, filled=len(data) == size)
         self.on_read(len(data))
         return data
@@ -80,7 +99,11 @@ class StampedSocket(socket.socket):
     def recv_into(self, buffer: memoryview, size: int = 0, flags: int = 0, /) -> int:  # type: ignore[override] # asyncio passes only these
         """Receive into a buffer, and note when the bytes arrived."""
         view = buffer[: size or READ_SIZE]
-        count, ancillary, _, _ = self.recvmsg_into([view], _ANCILLARY_SPACE, flags)
+        try:
+            count, ancillary, _, _ = self.recvmsg_into([view], SPACE, flags)
+        except BlockingIOError:
+            self._discard_departures()
+            raise
         self._note_arrival(ancillary, filled=count == len(view))
         self.on_read(count)
         return count
@@ -92,28 +115,39 @@ class StampedSocket(socket.socket):
         except OSError:
             return False
 
-    def _enable_stamps(self) -> bool:
-        if sys.platform != "linux" or sys.maxsize < 2**32:
-            return False
-        try:
-            self.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        except OSError:
-            return False
-        return True
+    def _note_departure(self) -> None:
+        """Note when the last byte left, if it did within the call.
 
-    def _note_arrival(self, ancillary: list[tuple[int, int, bytes]], *, filled: bool) -> None:
+        If it did not, it waits for the peer or for the network, and that is part of an RTT.
+        """
+        try:
+            while True:
+                _, ancillary, _, _ = self.recvmsg(0, SPACE, socket.MSG_ERRQUEUE)
+                left, now = kernel_stamps.read(ancillary)
+                # What was held up before leaves its stamp late.
+                if left is not None and self.sent_at < left <= now:
+                    self.left_at = left
+                    return
+        except OSError:
+            return
+
+    def _discard_departures(self) -> None:
+        """Take the stamps that came too late: they make the socket look ready again and again."""
+        try:
+            while self.kernel_stamps:
+                self.recvmsg(0, SPACE, socket.MSG_ERRQUEUE)
+        except OSError:
+            return
+
+    def _note_arrival(self, ancillary: Ancillary, *, filled: bool) -> None:
         if not self.filled:
             self._emptied_at = self.read_at
         self.filled = filled
-        self.read_at = self.arrived = time.monotonic()
+        arrived, now = kernel_stamps.read(ancillary)
+        self.read_at = self.arrived = now
         self.stamped = False
-        for level, kind, payload in ancillary:
-            if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-                seconds, nanoseconds = _TIMESPEC.unpack(payload)
-                age = (time.time_ns() - seconds * 1_000_000_000 - nanoseconds) / 1e9
-                arrived = self.read_at - age
-                # Bytes cannot have come before a read that left none, nor after this one. A
-                # stamp that says so was taken under another setting of the wall clock.
-                if self._emptied_at - _SAME_MOMENT <= arrived <= self.read_at + _SAME_MOMENT:
-                    self.arrived = min(arrived, self.read_at)
-                    self.stamped = True
+        # Bytes cannot have come before a read that left none, nor after this one. A stamp that
+        # says so was taken under another setting of the wall clock.
+        if arrived is not None and self._emptied_at - _SAME_MOMENT <= arrived <= now + _SAME_MOMENT:
+            self.arrived = min(arrived, now)
+            self.stamped = True

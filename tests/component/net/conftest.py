@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 import trustme
@@ -49,6 +50,13 @@ def serve() -> Iterator[Serve]:
 def serve_as(serve: Serve, server_tls: ssl.SSLContext) -> ServeAs:
     """Start a server with TLS or without."""
     return lambda secure, script: serve(script, tls=server_tls if secure else None)
+
+
+@pytest.fixture(params=["ws", "wss"])
+def scheme(request: pytest.FixtureRequest, server_tls: ssl.SSLContext) -> dict[str, Any]:
+    """Return how to serve and how to dial: plainly, or with TLS."""
+    secure = request.param == "wss"
+    return {"serve": {"tls": server_tls if secure else None}, "dial": {"secure": secure}}
 
 
 @pytest.fixture

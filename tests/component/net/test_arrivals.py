@@ -1,6 +1,5 @@
 """Times are taken at the socket: an RTT is the network's and the peer's, not our own loop's."""
 
-import ssl
 import threading
 import time
 from typing import Any
@@ -8,10 +7,9 @@ from typing import Any
 import pytest
 
 from monitor.dialects.dialect import Frame
-from monitor.net import stamped_socket
+from monitor.net import kernel_stamps, stamped_socket
 from monitor.net.connection import Arrival
 from monitor.net.loop_watch import HELD
-from monitor.net.stamped_socket import StampedSocket
 from tests.component.net.clients import Client, Received
 from tests.component.net.conftest import Serve
 from tests.component.net.peers import PATIENCE, TEXT, Peer, Span, frame
@@ -21,13 +19,6 @@ HOLD = 0.25
 
 SLACK = 0.1
 """Seconds by which a time may be off on a busy machine; far less than `HOLD`."""
-
-
-@pytest.fixture(params=["ws", "wss"])
-def scheme(request: pytest.FixtureRequest, server_tls: ssl.SSLContext) -> dict[str, Any]:
-    """Return how to serve and how to dial: plainly, or with TLS."""
-    secure = request.param == "wss"
-    return {"serve": {"tls": server_tls if secure else None}, "dial": {"secure": secure}}
 
 
 class Echoing:
@@ -123,7 +114,7 @@ async def test_without_the_kernel_s_word_a_held_loop_knows_that_it_does_not_know
     serve: Serve, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The echo came at some time since the last look, not when it was read."""
-    monkeypatch.setattr(StampedSocket, "_enable_stamps", lambda _: False)
+    monkeypatch.setattr(kernel_stamps, "request", lambda _: False)
     peer = Echoing()
     connection, received = await client.connect(serve(peer).port)
     assert connection.timestamping == "loop"
@@ -140,28 +131,13 @@ async def test_without_the_kernel_s_word_a_prompt_loop_s_own_time_stands_in(
     serve: Serve, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is the time of the read."""
-    monkeypatch.setattr(StampedSocket, "_enable_stamps", lambda _: False)
+    monkeypatch.setattr(kernel_stamps, "request", lambda _: False)
     peer = Echoing()
     connection, received = await client.connect(serve(peer).port)
     connection.send(Frame(b"beat"))
     await received.until(1)
     peer.have_answered()
     assert peer.spans[0].before < received.arrivals[0].at < received.read_at[0]
-
-
-async def test_the_time_of_a_send_is_that_of_its_system_call(
-    serve: Serve, client: Client, scheme: dict[str, Any]
-) -> None:
-    """Not earlier than the call of `send`, not later than its end, and the same for all copies."""
-    server = serve(lambda peer: (peer.upgrade(), peer.echo()), **scheme["serve"])
-    connection, received = await client.connect(server.port, **scheme["dial"])
-    before = time.monotonic()
-    sent = connection.send(Frame(b"beat"), copies=3)
-    after = time.monotonic()
-    assert sent is not None
-    assert before <= sent <= after
-    await received.until(3)
-    assert [arrival.at >= sent for arrival in received.arrivals] == [True] * 3
 
 
 async def test_unread_bytes_are_known_to_have_come_in_time(

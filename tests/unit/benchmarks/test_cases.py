@@ -107,6 +107,7 @@ class TestComponents:
         [
             ("StampedSocket.send /x/monitor/net/stamped_socket.py", profiles.SENDING),
             ("StampedSocket._note_arrival /x/monitor/net/stamped_socket.py", profiles.RECEIVING),
+            ("read /x/monitor/net/kernel_stamps.py", profiles.RECEIVING),
             ("EpollSelector.select /usr/lib/python3.11/selectors.py", profiles.WAITING),
             ("Connection.send /x/monitor/net/connection.py", "our connection"),
             ("connect /v/lib/python3.11/site-packages/websockets/client.py", "websockets"),
