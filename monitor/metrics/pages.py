@@ -86,7 +86,8 @@ class Packing:
         """Take some lines."""
         for piece in pieces:
             self._length += len(piece)
-            self._packed.append(self._squeeze.compress(piece))
+            if packed := self._squeeze.compress(piece):
+                self._packed.append(packed)
 
     def take_own(self, own: Collector, chosen: Format) -> None:
         """Take what `prometheus_client` writes of some families, others to come."""
