@@ -12,7 +12,7 @@ what `prometheus_client` writes for the same samples, byte for byte.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import add
@@ -159,9 +159,7 @@ class FamilyLines:
                 pieces[place::stride] = ends
             if child.family in OPTIONAL:
                 there = [number != ABSENT for number in rows.column(child.at)]
-                for place in range(first, places[-1] + 1) if not all(there) else ():
-                    column = zip(pieces[place::stride], there, strict=True)
-                    pieces[place::stride] = [piece if shown else b"" for piece, shown in column]
+                _leave_out(pieces, range(first, places[-1] + 1), stride, there)
         return b"".join(pieces)
 
     def _take(self, line: Sequence[bytes | Run]) -> None:
@@ -171,6 +169,17 @@ class FamilyLines:
                 self._runs.append((len(self._parts), part))
             self._parts.append(b"" if isinstance(part, tuple) else part)
         self._parts.append(b"")
+
+
+def _leave_out(
+    pieces: list[bytes], places: Iterable[int], stride: int, there: Sequence[bool]
+) -> None:
+    """Leave nothing of the lines of those probes whose number is not there."""
+    if all(there):
+        return
+    for place in places:
+        column = zip(pieces[place::stride], there, strict=True)
+        pieces[place::stride] = [piece if shown else b"" for piece, shown in column]
 
 
 def _ends(child: Child, rows: Rows) -> Iterator[list[bytes]]:
