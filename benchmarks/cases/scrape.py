@@ -70,7 +70,7 @@ def measure(
             page = folder / "page"
             page.write_bytes(monitor.fetch("identity"))
             began = time.monotonic()
-            with processes.module_talker("benchmarks.programs.library_page", str(page)) as library:
+            with processes.module_talker("benchmarks.programs.client_page", str(page)) as library:
                 samples = int(library.hear())
                 for _ in range(rounds):
                     for encoding in ENCODINGS:

@@ -1,6 +1,6 @@
 """What `prometheus_client` takes to write a page of ours.
 
-    python -m benchmarks.programs.library_page PAGE
+    python -m benchmarks.programs.client_page PAGE
 
 reads a page in the text format and prints how many samples it has. For each line on its standard
 input it writes them all once with `generate_latest` and prints the seconds, the CPU seconds and the
