@@ -190,7 +190,7 @@ def _ends(child: Child, rows: Rows) -> Iterator[list[bytes]]:
     numbers = rows.column(child.at)
     if child.family in MOMENTS:
         numbers = _unix(numbers, rows.epoch)
-    yield _varied(numbers) if child.family in VARIED else _repeating(numbers, rows.ends)
+    yield write_ends(numbers) if child.family in VARIED else _repeating(numbers, rows.ends)
 
 
 def _histogram_ends(child: Child, rows: Rows) -> Iterator[list[bytes]]:
@@ -204,19 +204,13 @@ def _histogram_ends(child: Child, rows: Rows) -> Iterator[list[bytes]]:
             ends = _repeating(cumulative, rows.ends)
         yield ends
     yield ends
-    yield _varied(rows.column(last))
+    yield write_ends(rows.column(last))
 
 
 def _repeating(numbers: list[float], ends: Ends) -> list[bytes]:
     if numbers.count(numbers[0]) == len(numbers):
         return [ends[numbers[0]]] * len(numbers)
     return list(map(ends.__getitem__, numbers))
-
-
-def _varied(numbers: list[float]) -> list[bytes]:
-    if numbers.count(numbers[0]) == len(numbers):
-        return [write_end(numbers[0])] * len(numbers)
-    return write_ends(numbers)
 
 
 def _unix(moments: Sequence[float], epoch: float) -> list[float]:

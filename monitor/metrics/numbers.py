@@ -40,7 +40,10 @@ def write_end(value: float) -> bytes:
 
 def write_ends(values: Sequence[float]) -> list[bytes]:
     """Return the ends of some lines; none of their values is NaN."""
-    if min(values) > 0 and max(values) < EXPONENT_FROM:
+    least, most = min(values), max(values)
+    if least == most:
+        return [write_end(least)] * len(values)
+    if least > 0 and most < EXPONENT_FROM:
         # Most numbers, all in one go: `%a` is `repr` in ASCII.
         return (b"} %a\n" * len(values) % tuple(values)).splitlines(keepends=True)
     return list(map(write_end, values))
