@@ -10,8 +10,9 @@ from prometheus_client.samples import Sample
 
 from monitor.metrics.families import Family
 from monitor.metrics.layout import Layout
-from monitor.metrics.lines import Base, Rows, named, points, write_line
+from monitor.metrics.lines import Base, Rows, points, write_line
 from monitor.metrics.numbers import Ends
+from monitor.metrics.view import named
 
 MOST = 64
 """So many probes are written at a time: more would hold the loop, fewer would cost more."""

@@ -22,7 +22,7 @@ from monitor.metrics.cells import Point, histogram_points
 from monitor.metrics.families import Family
 from monitor.metrics.numbers import Ends, write_end, write_ends
 from monitor.metrics.places import ABSENT, DOUBLE, MOMENTS, OPTIONAL, Child
-from monitor.metrics.view import printable
+from monitor.metrics.view import named, printable
 
 Run = tuple[int, int]
 """Base labels that stand next to each other in a line: the first, and the one after the last."""
@@ -113,11 +113,6 @@ def points(child: Child, numbers: Sequence[float], epoch: float) -> Iterator[Poi
         yield from (("", {}, at) for at in _unix(numbers, epoch) if at != ABSENT)
     elif child.family not in OPTIONAL or numbers[0] != ABSENT:
         yield "", {}, numbers[0]
-
-
-def named(family: Family, values: Sequence[str]) -> dict[str, str]:
-    """Return the extra labels of one child."""
-    return dict(zip(family.labels, map(printable, values), strict=True))
 
 
 def write_line(name: str, base: Base, labels: Mapping[str, str], value: float) -> bytes:

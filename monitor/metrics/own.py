@@ -15,7 +15,7 @@ from monitor.metrics import families
 from monitor.metrics.cells import Cell, Histogram, Reading, Valued
 from monitor.metrics.families import Family
 from monitor.metrics.sources import SourceMetrics
-from monitor.metrics.view import metric_of, printable
+from monitor.metrics.view import metric_of, named
 
 Child = tuple[Family, tuple[str, ...], Valued]
 """A family, the values of its labels, and what holds the value."""
@@ -83,7 +83,7 @@ class MonitorMetrics(Collector):
         """Return every family with its samples, as they are now."""
         found: dict[Family, list[Sample]] = {family: [] for family in families.MONITOR_FAMILIES}
         for family, values, cell in self._children():
-            labels = dict(zip(family.labels, map(printable, values), strict=True))
+            labels = named(family, values)
             found[family] += [
                 Sample(family.name + suffix, {**labels, **more}, number)
                 for suffix, more, number in cell.points()

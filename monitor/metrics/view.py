@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import Metric
 from prometheus_client.samples import Sample
@@ -21,3 +21,8 @@ def metric_of(family: Family, samples: Iterable[Sample] = ()) -> Metric:
 def printable(value: str) -> str:
     """Return what UTF-8 can carry of a label value: half a surrogate would spoil every scrape."""
     return value.encode("utf-8", "replace").decode()
+
+
+def named(family: Family, values: Sequence[str]) -> dict[str, str]:
+    """Return the labels of one child of a family, given their values."""
+    return dict(zip(family.labels, map(printable, values), strict=True))

@@ -18,14 +18,13 @@ from monitor.metrics.lines import (
     FamilyLines,
     Rows,
     make_base,
-    named,
     points,
     write_line,
 )
 from monitor.metrics.numbers import Ends
 from monitor.metrics.pages import Collected
 from monitor.metrics.places import ABSENT, DOUBLE, Child
-from monitor.metrics.view import metric_of
+from monitor.metrics.view import metric_of, named
 
 COUNTER = Family("ws_probe_things_total", Kind.COUNTER, "Things.", ("kind",))
 HISTOGRAM = Family("ws_probe_times_seconds", Kind.HISTOGRAM, "Times.", ("kind",))
