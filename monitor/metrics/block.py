@@ -11,10 +11,9 @@ from prometheus_client.samples import Sample
 from monitor.metrics.families import Family
 from monitor.metrics.layout import Layout
 from monitor.metrics.lines import Base, Rows, points, write_line
-from monitor.metrics.numbers import Ends
 from monitor.metrics.view import named
 
-MOST = 64
+MOST = 128
 """So many probes are written at a time: more would hold the loop, fewer would cost more."""
 
 
@@ -37,9 +36,9 @@ def other(family: Family, base: Base, labels: tuple[str, ...], value: float) -> 
 class Block:
     """At most `MOST` probes of one layout."""
 
-    def __init__(self, layout: Layout, epoch: float, ends: Ends) -> None:
+    def __init__(self, layout: Layout, epoch: float) -> None:
         self.layout = layout
-        self._rows = Rows(len(layout.blank), epoch, ends)
+        self._rows = Rows(len(layout.blank), epoch)
         self._others: dict[Family, list[Other]] = {}
 
     @property
@@ -76,7 +75,6 @@ class Blocks:
 
     def __init__(self, epoch: float) -> None:
         self.epoch = epoch
-        self._ends = Ends()
         self._all: list[Block] = []
         self._open: dict[Layout, Block] = {}
 
@@ -88,6 +86,6 @@ class Blocks:
         """Return a block with room for one more probe."""
         block = self._open.get(layout)
         if block is None or block.full:
-            block = self._open[layout] = Block(layout, self.epoch, self._ends)
+            block = self._open[layout] = Block(layout, self.epoch)
             self._all.append(block)
         return block

@@ -14,26 +14,26 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, repeat
 from operator import add
 
-from monitor.metrics import families
 from monitor.metrics.cells import Point, histogram_points
 from monitor.metrics.families import Family
-from monitor.metrics.numbers import Ends, write_end, write_ends
+from monitor.metrics.numbers import write_end, write_ends, write_moments
 from monitor.metrics.places import ABSENT, DOUBLE, MOMENTS, OPTIONAL, Child
 from monitor.metrics.view import named, printable
 
 Run = tuple[int, int]
 """Base labels that stand next to each other in a line: the first, and the one after the last."""
 
-VARIED = MOMENTS | {
-    families.CERTIFICATE_NOT_AFTER,
-    families.CONNECT_PHASE_DURATION,
-    families.DOWNTIME,
-    families.TCP_RTT,
-}
-"""Families whose numbers seldom repeat: remembering them would push out those that do."""
+Line = Sequence[bytes | Run]
+"""What a line consists of, up to its number: what is alike in all probes, and base labels."""
+
+Column = float | list[float]
+"""One number of each of some probes; if all have the same one, just that."""
+
+Ends = bytes | list[bytes]
+"""The end of one line of each of some probes; if all have the same one, just that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,10 @@ class Rows:
     Args:
         size: how many numbers each has.
         epoch: the Unix time at which the monotonic clock was at 0.
-        ends: what was written already.
     """
 
-    def __init__(self, size: int, epoch: float, ends: Ends) -> None:
+    def __init__(self, size: int, epoch: float) -> None:
         self.epoch = epoch
-        self.ends = ends
         self.bases: list[Base] = []
         self._size = size
         self._numbers = array(DOUBLE)
@@ -86,9 +84,11 @@ class Rows:
         self.bases.append(base)
         self._numbers.extend(numbers)
 
-    def column(self, place: int) -> list[float]:
+    def column(self, place: int) -> Column:
         """Return one number of each probe."""
-        return self._numbers[place :: self._size].tolist()
+        numbers = self._numbers[place :: self._size]
+        alike = numbers.tobytes() == numbers[:1].tobytes() * len(numbers)
+        return numbers[0] if alike else numbers.tolist()
 
     def row(self, index: int, child: Child) -> Sequence[float]:
         """Return the numbers of one child of one probe."""
@@ -110,7 +110,7 @@ def points(child: Child, numbers: Sequence[float], epoch: float) -> Iterator[Poi
     if child.bounds:
         yield from histogram_points(child.bounds, numbers[:-1], numbers[-1])
     elif child.family in MOMENTS:
-        yield from (("", {}, at) for at in _unix(numbers, epoch) if at != ABSENT)
+        yield from (("", {}, _unix(at, epoch) / 1000) for at in numbers if at != ABSENT)
     elif child.family not in OPTIONAL or numbers[0] != ABSENT:
         yield "", {}, numbers[0]
 
@@ -118,7 +118,7 @@ def points(child: Child, numbers: Sequence[float], epoch: float) -> Iterator[Poi
 def write_line(name: str, base: Base, labels: Mapping[str, str], value: float) -> bytes:
     """Return one line by itself."""
     pairs = sorted({**base.labels, **labels}.items())
-    return _opened(name) + b",".join(_pair(*pair) for pair in pairs) + write_end(value)
+    return _opened(name) + b",".join(_pair(*pair) for pair in pairs) + b"} " + write_end(value)
 
 
 class FamilyLines:
@@ -131,86 +131,131 @@ class FamilyLines:
     """
 
     def __init__(self, family: Family, names: Sequence[str], children: Sequence[Child]) -> None:
-        self._parts: list[bytes] = []
-        self._runs: list[tuple[int, Run]] = []
-        self._children: list[tuple[Child, int, list[int]]] = []
+        self._children: list[tuple[Child, list[Line]]] = []
         for child in children:
-            first = len(self._parts)
-            ends = []
-            for suffix, more, _ in points(child, [0.0] * child.size, 0.0):
-                labels = {**named(family, child.labels), **more}
-                self._take(_line(family.name + suffix, names, labels))
-                ends.append(len(self._parts) - 1)
-            self._children.append((child, first, ends))
+            kinds = points(child, [0.0] * child.size, 0.0)
+            labels = named(family, child.labels)
+            lines: list[Line] = [
+                _line(family.name + suffix, names, labels | more) for suffix, more, _ in kinds
+            ]
+            self._children.append((child, lines))
 
     def write(self, rows: Rows) -> bytes:
         """Return the lines of some probes, probe by probe."""
-        stride = len(self._parts)
-        pieces = self._parts * len(rows)
-        for place, run in self._runs:
-            pieces[place::stride] = rows.run(run)
-        for child, first, places in self._children:
-            for place, ends in zip(places, _ends(child, rows), strict=True):
-                pieces[place::stride] = ends
-            if child.family in OPTIONAL:
-                there = [number != ABSENT for number in rows.column(child.at)]
-                _leave_out(pieces, range(first, places[-1] + 1), stride, there)
-        return b"".join(pieces)
+        text = _Text(rows)
+        for child, lines in self._children:
+            for line, ends in zip(lines, _ends(child, rows), strict=True):
+                text.add(line, ends)
+        return b"".join(text.pieces())
 
-    def _take(self, line: Sequence[bytes | Run]) -> None:
-        """Append the parts of one line, and a place for its end."""
+
+class _Text:
+    """Lines of some probes as they grow: what is alike in all of them, and columns in between."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._parts: list[bytes] = []
+        self._columns: list[tuple[int, list[bytes]]] = []
+        self._alike = b""
+
+    def add(self, line: Line, ends: Ends) -> None:
+        """Append a line of each probe that has an end for it."""
+        if isinstance(ends, bytes):
+            if ends:
+                self._add_labels(line)
+                self._alike += ends
+        elif b"" in ends:
+            self._add_column(self._some(line, ends))
+        else:
+            self._add_labels(line)
+            self._add_column(ends)
+
+    def pieces(self) -> list[bytes]:
+        """Return all of it, probe by probe; each has the same number of pieces."""
+        parts = [*self._parts, self._alike]
+        pieces = parts * len(self._rows)
+        for place, column in self._columns:
+            pieces[place :: len(parts)] = column
+        return pieces
+
+    def _add_labels(self, line: Line) -> None:
         for part in line:
-            if isinstance(part, tuple):
-                self._runs.append((len(self._parts), part))
-            self._parts.append(b"" if isinstance(part, tuple) else part)
-        self._parts.append(b"")
+            if isinstance(part, bytes):
+                self._alike += part
+            else:
+                self._add_column(self._rows.run(part))
+
+    def _add_column(self, column: list[bytes]) -> None:
+        """Append what each probe has for itself."""
+        self._parts += [self._alike, b""]
+        self._columns.append((len(self._parts) - 1, column))
+        self._alike = b""
+
+    def _some(self, line: Line, ends: list[bytes]) -> list[bytes]:
+        """Return a whole line of each probe that has an end for it, nothing of the others."""
+        text = _Text(self._rows)
+        text.add(line, [end or b"-" for end in ends])
+        pieces = text.pieces()
+        size = len(pieces) // len(ends)
+        lines = (b"".join(pieces[at : at + size]) for at in range(0, len(pieces), size))
+        return [line if end else b"" for line, end in zip(lines, ends, strict=True)]
 
 
-def _leave_out(
-    pieces: list[bytes], places: Iterable[int], stride: int, there: Sequence[bool]
-) -> None:
-    """Leave nothing of the lines of those probes whose number is not there."""
-    if all(there):
-        return
-    for place in places:
-        column = zip(pieces[place::stride], there, strict=True)
-        pieces[place::stride] = [piece if shown else b"" for piece, shown in column]
-
-
-def _ends(child: Child, rows: Rows) -> Iterator[list[bytes]]:
-    """Return the ends of the lines of one child, line by line, for each probe."""
+def _ends(child: Child, rows: Rows) -> Iterable[Ends]:
+    """Return the ends of a child's lines, line by line."""
     if child.bounds:
-        yield from _histogram_ends(child, rows)
-        return
-    numbers = rows.column(child.at)
-    if child.family in MOMENTS:
-        numbers = _unix(numbers, rows.epoch)
-    yield write_ends(numbers) if child.family in VARIED else _repeating(numbers, rows.ends)
+        return _histogram_ends(child, rows)
+    if child.family in OPTIONAL:
+        return [_optional_ends(child, rows)]
+    return [_written(rows.column(child.at))]
 
 
-def _histogram_ends(child: Child, rows: Rows) -> Iterator[list[bytes]]:
+def _histogram_ends(child: Child, rows: Rows) -> Iterator[Ends]:
+    """Return those of the cumulative buckets, the count, the sum."""
     *buckets, last = range(child.at, child.at + child.size)
-    cumulative = [0.0] * len(rows)
-    ends = _repeating(cumulative, rows.ends)
+    cumulative: Column = 0.0
+    ends = _written(cumulative)
     for place in buckets:
         counts = rows.column(place)
-        if any(counts):
-            cumulative = list(map(add, cumulative, counts))
-            ends = _repeating(cumulative, rows.ends)
+        if counts != 0:
+            cumulative = _sum(cumulative, counts)
+            ends = _written(cumulative)
         yield ends
     yield ends
-    yield write_ends(rows.column(last))
+    yield _written(rows.column(last))
 
 
-def _repeating(numbers: list[float], ends: Ends) -> list[bytes]:
-    if numbers.count(numbers[0]) == len(numbers):
-        return [ends[numbers[0]]] * len(numbers)
-    return list(map(ends.__getitem__, numbers))
+def _optional_ends(child: Child, rows: Rows) -> Ends:
+    """Return ends for those probes that have the number, empty ones for the others."""
+    column = rows.column(child.at)
+    if column == ABSENT:
+        return b""
+    numbers = column if isinstance(column, list) else [column] * len(rows)
+    there = [number for number in numbers if number != ABSENT]
+    if child.family in MOMENTS:
+        ends = write_moments([_unix(at, rows.epoch) for at in there])
+    else:
+        ends = write_ends(there)
+    if len(there) == len(numbers):
+        return ends
+    some = iter(ends)
+    return [b"" if number == ABSENT else next(some) for number in numbers]
 
 
-def _unix(moments: Sequence[float], epoch: float) -> list[float]:
-    """Return Unix times to the millisecond; two clocks do not agree to more."""
-    return [round(epoch + at, 3) if at != ABSENT else ABSENT for at in moments]
+def _written(column: Column) -> Ends:
+    return write_ends(column) if isinstance(column, list) else write_end(column)
+
+
+def _sum(one: Column, other: Column) -> Column:
+    """Add two columns."""
+    if isinstance(one, list):
+        return list(map(add, one, other if isinstance(other, list) else repeat(other)))
+    return _sum(other, one) if isinstance(other, list) else one + other
+
+
+def _unix(at: float, epoch: float) -> int:
+    """Return a Unix time in milliseconds; two clocks do not agree to more."""
+    return round((epoch + at) * 1000)
 
 
 def _line(name: str, names: Sequence[str], labels: Mapping[str, str]) -> list[bytes | Run]:
@@ -228,7 +273,7 @@ def _line(name: str, names: Sequence[str], labels: Mapping[str, str]) -> list[by
             constant = b""
         else:
             constant += b",".join(_pair(label, labels[label]) for label in some)
-    return [*parts, constant] if constant else parts
+    return [*parts, constant + b"} "]
 
 
 def _opened(name: str) -> bytes:

@@ -21,7 +21,6 @@ from monitor.metrics.lines import (
     points,
     write_line,
 )
-from monitor.metrics.numbers import Ends
 from monitor.metrics.pages import Collected
 from monitor.metrics.places import ABSENT, DOUBLE, Child
 from monitor.metrics.view import metric_of, named
@@ -37,11 +36,12 @@ NAMES = st.sampled_from(["a", "a1", "a_b", "B", "kind_of", "probe", "zone", "kin
 VALUES = st.integers(0, 10**9) | st.floats(allow_nan=False).map(lambda number: number + 0.0)
 COUNTS = st.integers(0, 2) | st.integers(0, 2**40)
 MAYBE = st.just(ABSENT) | st.floats(0, 1e12)
+MOMENTS = st.just(ABSENT) | st.floats(-1e9, 1e9) | st.floats(-1e13, 1e13)
 
 
 def rows_of(bases: Sequence[Base], numbers: Sequence[Sequence[float]]) -> Rows:
     """Return rows of some probes."""
-    rows = Rows(len(numbers[0]), EPOCH, Ends())
+    rows = Rows(len(numbers[0]), EPOCH)
     for base, some in zip(bases, numbers, strict=True):
         rows.add(base, array(DOUBLE, some))
     return rows
@@ -83,7 +83,7 @@ CHILDREN: Mapping[Family, tuple[Sequence[Child], list[st.SearchStrategy[float]]]
     COUNTER: ([single(COUNTER, "a"), single(COUNTER, 'b"\\\n%s', at=1)], [VALUES, VALUES]),
     HISTOGRAM: ([histogram("a", 0), histogram("100 %", 5)], 2 * [*(4 * [COUNTS]), VALUES]),
     READING: ([single(READING)], [MAYBE]),
-    MOMENT: ([single(MOMENT, "message"), single(MOMENT, "ping", at=1)], [MAYBE, MAYBE]),
+    MOMENT: ([single(MOMENT, "message"), single(MOMENT, "ping", at=1)], [MOMENTS, MOMENTS]),
     families.DOWNTIME: ([single(families.DOWNTIME)], [VALUES]),
 }
 
