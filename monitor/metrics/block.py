@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -39,18 +40,16 @@ class Block:
     def __init__(self, layout: Layout, epoch: float) -> None:
         self.layout = layout
         self._rows = Rows(len(layout.blank), epoch)
-        self._others: dict[Family, list[Other]] = {}
-
-    @property
-    def full(self) -> bool:
-        """Whether there is no room for another probe."""
-        return len(self._rows) >= MOST
+        self._others: defaultdict[Family, list[Other]] = defaultdict(list)
+        self.room = MOST
+        """For so many more probes."""
 
     def add(self, base: Base, numbers: array[float], others: Iterable[Other]) -> None:
         """Note one more probe as it is now."""
+        self.room -= 1
         self._rows.add(base, numbers)
         for one in others:
-            self._others.setdefault(one.family, []).append(one)
+            self._others[one.family].append(one)
 
     def write(self, family: Family) -> bytes:
         """Return the lines of one family."""
@@ -85,7 +84,7 @@ class Blocks:
     def of(self, layout: Layout) -> Block:
         """Return a block with room for one more probe."""
         block = self._open.get(layout)
-        if block is None or block.full:
+        if block is None or not block.room:
             block = self._open[layout] = Block(layout, self.epoch)
             self._all.append(block)
         return block

@@ -83,11 +83,11 @@ class Packing:
         self._length = 0
 
     def take(self, pieces: Iterable[bytes]) -> None:
-        """Take some lines."""
-        for piece in pieces:
-            self._length += len(piece)
-            if packed := self._squeeze.compress(piece):
-                self._packed.append(packed)
+        """Take some lines, in one go: each call has to wait for the interpreter's lock."""
+        lines = b"".join(pieces)
+        self._length += len(lines)
+        if packed := self._squeeze.compress(lines):
+            self._packed.append(packed)
 
     def take_own(self, own: Collector, chosen: Format) -> None:
         """Take what `prometheus_client` writes of some families, others to come."""

@@ -166,6 +166,8 @@ class ProbeSeries:
 
     def _others(self) -> Sequence[Other]:
         """Return the lines that have no place in the layout."""
+        if not self._unexpected:
+            return (self._info,)
         ends = self._unexpected.items()
         return [
             self._info,

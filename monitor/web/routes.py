@@ -23,7 +23,7 @@ SCRAPES = web.AppKey("scrapes", Shares)
 
 CONFIGS = web.AppKey("configs", Shares)
 
-CHUNK = 64 * 1024
+CHUNK = 256 * 1024
 """Bytes that are handed to the kernel at a time, so that a large page does not hold the loop."""
 
 SEND_DEADLINE = 30.0
