@@ -3,8 +3,8 @@
 `prometheus_client` takes many microseconds for a line, on the loop that sends the beats. So the
 numbers of each probe are noted in one go, and its books balance in every scrape. Then the lines are
 written, family by family and some probes at a time, and the loop gets its turn in between. They go
-into the compressor as they come, in a thread and without the interpreter's lock: a page is never
-there as a whole but compressed.
+into the compressor as they come: a page is never there as a whole but compressed. What the library
+still writes, it writes in a thread.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import (
-    AsyncIterator,
     Awaitable,
     Callable,
     Collection,
@@ -24,10 +23,10 @@ from collections.abc import (
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector
+from prometheus_client.registry import Collector
 
 from monitor.core.availability import Availability
 from monitor.core.sharding import ALONE, Shard
@@ -37,7 +36,7 @@ from monitor.metrics.families import PROBE_FAMILIES, Family
 from monitor.metrics.layout import Detail
 from monitor.metrics.negotiation import Format, accepts_gzip, choose_format
 from monitor.metrics.own import MonitorMetrics
-from monitor.metrics.pages import HEADERS, Collected, Packing, Page
+from monitor.metrics.pages import EOF, GENERATE, HEADERS, Collected, Packing, Page
 from monitor.metrics.series import ProbeIdentity, ProbeSeries
 from monitor.metrics.view import metric_of
 
@@ -45,9 +44,6 @@ T = TypeVar("T")
 
 LONGEST_HOLD = 0.0005
 """Rendering yields to the loop after this many seconds: half of what we allow ourselves."""
-
-WORTH_THE_WAY = 1 << 19
-"""So many bytes are compressed at a time."""
 
 STEP = 0.010
 """The wall clock is taken to be set, not read late, when it differs by this many seconds."""
@@ -173,16 +169,17 @@ class Exposition:
     async def _rendered(self, chosen: Format) -> Page:
         """Write everything, family by family, and compress it as it is written."""
         blocks = await self._share("blocks", self._note_all)
-        run = partial(asyncio.get_running_loop().run_in_executor, self._thread)
+        own = await self._by_the_library(Collected(*self.monitor.collect()), chosen)
         packing = Packing()
-        packed: Awaitable[None] = run(packing.take_own, Collected(*self.monitor.collect()), chosen)
-        async for pieces in self._write(blocks, HEADERS[chosen]):
-            await packed
-            # The thread compresses these while the next ones are written.
-            packed = run(packing.take, pieces)
-        await packed
-        await run(packing.take_last, self.registry, chosen)
-        return await run(packing.finish)
+        packing.take(own.removesuffix(EOF))
+        await self._write(blocks, HEADERS[chosen], packing)
+        packing.take(await self._by_the_library(self.registry, chosen))
+        return packing.finish()
+
+    def _by_the_library(self, families: Collector, chosen: Format) -> Awaitable[bytes]:
+        """Have `prometheus_client` write some families, in the thread."""
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self._thread, GENERATE[chosen], families)
 
     async def _note_all(self) -> Blocks:
         """Return the numbers of all probes, each probe's as of one instant."""
@@ -194,22 +191,15 @@ class Exposition:
         return blocks
 
     async def _write(
-        self, blocks: Blocks, headers: Mapping[Family, bytes]
-    ) -> AsyncIterator[list[bytes]]:
-        """Return all lines of probes, in parts that are worth the way to another thread."""
+        self, blocks: Blocks, headers: Mapping[Family, bytes], packing: Packing
+    ) -> None:
+        """Write all lines of probes."""
         breath = _Breath(self._monotonic)
-        pieces: list[bytes] = []
-        size = 0
         for family in self._detail.shown:
-            pieces.append(headers[family])
+            packing.take(headers[family])
             for block in blocks:
-                pieces.append(block.write(family))
-                size += len(pieces[-1])
+                packing.take(block.write(family))
                 await breath.take()
-                if size >= WORTH_THE_WAY:
-                    yield pieces
-                    pieces, size = [], 0
-        yield pieces
 
     def _synchronised(self) -> float:
         """Return the Unix time of the monotonic clock's 0, the same until the wall clock is set.

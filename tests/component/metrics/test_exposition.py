@@ -175,7 +175,7 @@ class TestCompression:
         assert unpacked.partition(ours)[0] == body(plain).partition(ours)[0]
         assert (plain.content_encoding, packed.content_encoding) == (None, "gzip")
 
-    async def test_the_heavy_work_is_done_in_a_thread(self) -> None:
+    async def test_what_the_library_writes_it_writes_in_a_thread(self) -> None:
         """The loop has better things to do."""
         exposed = exposition(Clocks())
         seen: list[threading.Thread] = []

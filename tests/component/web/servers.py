@@ -18,7 +18,7 @@ PATIENT = 10.0
 def scrape_of(body: bytes, content_type: str, content_encoding: str | None) -> Scrape:
     """Return a scrape of a page that reads so."""
     packing = Packing()
-    packing.take([body])
+    packing.take(body)
     return Scrape(packing.finish(), content_type, content_encoding)
 
 
