@@ -146,7 +146,7 @@ class FamilyLines:
         for child, lines in self._children:
             for line, ends in zip(lines, _ends(child, rows), strict=True):
                 text.add(line, ends)
-        return b"".join(text.pieces())
+        return text.joined()
 
 
 class _Text:
@@ -169,6 +169,13 @@ class _Text:
         else:
             self._add_labels(line)
             self._add_column(ends)
+
+    def joined(self) -> bytes:
+        """Return all of it."""
+        if len(self._columns) == 1:
+            (_, column), (opened, _) = self._columns[0], self._parts
+            return opened + (self._alike + opened).join(column) + self._alike
+        return b"".join(self.pieces())
 
     def pieces(self) -> list[bytes]:
         """Return all of it, probe by probe; each has the same number of pieces."""

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(300)
 
 ATTEMPTS = 3
 
-SHARE = 0.2
+SHARE = 0.1
 """Of what the library takes for a page, we may take so much."""
 
 HOLD = 0.005
