@@ -8,7 +8,8 @@ long or broken frames) is left to the library, which is told where to go on.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Generator
+import struct
+from collections.abc import Generator, Iterator
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame as WireFrame
@@ -38,8 +39,9 @@ MASKED = 0x80
 PLAIN = frozenset(FIN | opcode for opcode in (TEXT, BINARY, PONG))
 """First bytes of the frames that call for nothing but being handed over."""
 
-KEY = 4
+_KEYS = struct.Struct("4s")
 KEYS_AT_ONCE = 1024
+"""Asked of the system together."""
 
 
 Piece = tuple[int, bytes, bool]
@@ -99,26 +101,17 @@ def plain_frames(data: bytes) -> tuple[list[Piece], int]:
     return pieces, at
 
 
-class Masks:
-    """Masking keys that nobody can foretell (section 5.3), asked of the system many at a time."""
-
-    def __init__(self) -> None:
-        self._keys = b""
-        self._at = 0
-
-    def take(self) -> bytes:
-        """Return a key that was never used."""
-        if self._at == len(self._keys):
-            self._keys = secrets.token_bytes(KEY * KEYS_AT_ONCE)
-            self._at = 0
-        self._at += KEY
-        return self._keys[self._at - KEY : self._at]
+def _masks() -> Iterator[bytes]:
+    """Yield masking keys that nobody can foretell (section 5.3), each of them once."""
+    while True:
+        for (key,) in _KEYS.iter_unpack(secrets.token_bytes(_KEYS.size * KEYS_AT_ONCE)):
+            yield key
 
 
-MASKS = Masks()
+MASKS = _masks()
 
 
 def small_frame(opcode: int, payload: bytes) -> bytes:
     """Return a masked frame around a payload of at most `SMALL` bytes."""
-    key = MASKS.take()
+    key = next(MASKS)
     return bytes((FIN | opcode, MASKED | len(payload))) + key + apply_mask(payload, key)

@@ -8,6 +8,7 @@ monotonic by their age.
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
 import sys
@@ -31,6 +32,9 @@ _AT_ONCE = 2e-6
 
 _TRIES = range(3)
 
+_LATELY = 1e-3
+"""Seconds for which what was found out about the clocks is believed: the wall clock may be set."""
+
 Ancillary = list[tuple[int, int, bytes]]
 
 
@@ -45,19 +49,43 @@ def request(sock: socket.socket) -> bool:
     return True
 
 
-def read(ancillary: Ancillary) -> tuple[float | None, float]:
-    """Return the monotonic seconds of the kernel's stamp, None where there is none, and of now.
+class Clocks:
+    """Reads stamps, by what it knows of the two clocks.
 
-    What runs between two readings of the clocks would make a stamp seem older than it is.
+    They run at one rate, and their distance changes only when the wall clock is set.
     """
-    for _ in _TRIES:
-        before = time.monotonic()
-        wall = time.time_ns()
+
+    def __init__(self) -> None:
+        self._compared = -math.inf
+        self._second = 0
+        self._began = 0.0
+
+    def read(self, ancillary: Ancillary) -> tuple[float | None, float]:
+        """Return the monotonic seconds of the kernel's stamp, None without one, and of now."""
         now = time.monotonic()
-        if now - before < _AT_ONCE:
-            break
-    for level, kind, payload in ancillary:
-        if kind == SO_TIMESTAMPING and level == socket.SOL_SOCKET:
-            seconds, nanoseconds = _FIRST_TIMESPEC.unpack_from(payload)
-            return now - (wall - seconds * 1_000_000_000 - nanoseconds) / 1e9, now
-    return None, now
+        for level, kind, payload in ancillary:
+            if kind == SO_TIMESTAMPING and level == socket.SOL_SOCKET:
+                if now - self._compared > _LATELY:
+                    self._compare()
+                seconds, nanoseconds = _FIRST_TIMESPEC.unpack_from(payload)
+                return self._began + (seconds - self._second) + nanoseconds * 1e-9, now
+        return None, now
+
+    def _compare(self) -> None:
+        """Find out when a second of the wall clock began, in monotonic seconds.
+
+        What runs between two readings of the clocks would make it seem later than it was.
+        """
+        for _ in _TRIES:
+            before = time.monotonic()
+            wall = time.time_ns()
+            after = time.monotonic()
+            if after - before < _AT_ONCE:
+                break
+        self._second, nanoseconds = divmod(wall, 1_000_000_000)
+        self._began = after - nanoseconds * 1e-9
+        self._compared = after
+
+
+read = Clocks().read
+"""One for all sockets: the clocks are those of the machine."""

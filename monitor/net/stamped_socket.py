@@ -21,6 +21,10 @@ READ_SIZE = 16384
 """Most bytes taken by one read, so that no peer can hold up the loop for long."""
 
 
+_send = socket.socket.send
+"""By a name of its own: `super()` would be made anew for each heartbeat."""
+
+
 def _ignore(size: int) -> None:
     """Do nothing about a read."""
 
@@ -68,7 +72,7 @@ class StampedSocket(socket.socket):
         """Send, and note when the bytes left."""
         self.sent_at = self.left_at = time.monotonic()
         try:
-            count = super().send(data, flags)
+            count = _send(self, data, flags)
         except BlockingIOError:
             self._discard_departures()
             raise

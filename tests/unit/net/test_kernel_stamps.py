@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from monitor.net import kernel_stamps
+from monitor.net.kernel_stamps import Clocks
 
 WALL = 1_700_000_000
 STAMPED = 10.0
@@ -24,6 +25,7 @@ class Machine:
 
     def __init__(self, *held_up: int) -> None:
         self.readings = 0
+        self.set_ahead = 0
         self._held_up = held_up
         self._now = STAMPED + 1
 
@@ -33,7 +35,11 @@ class Machine:
 
     def time_ns(self) -> int:
         """Return nanoseconds of Unix time: the same clock, with another beginning."""
-        return WALL * 1_000_000_000 + round(self._read() * 1e9)
+        return (WALL + self.set_ahead) * 1_000_000_000 + round(self._read() * 1e9)
+
+    def go_on(self, seconds: float) -> None:
+        """Let time pass."""
+        self._now += seconds
 
     def _read(self) -> float:
         self._now += HELD if self.readings in self._held_up else 1e-7
@@ -41,19 +47,19 @@ class Machine:
         return self._now
 
 
-def use(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the clocks of this machine read."""
+def use(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    """Return what reads stamps by the clocks of this machine."""
     fake = SimpleNamespace(monotonic=machine.monotonic, time_ns=machine.time_ns)
     monkeypatch.setattr(kernel_stamps, "time", fake)
+    return Clocks()
 
 
-@pytest.mark.parametrize("held_up", [(), (0,), (1,), (2,), (1, 5)])
+@pytest.mark.parametrize("held_up", [(), (0,), (1,), (2,), (3,), (2, 6)])
 def test_what_came_between_the_readings_is_not_taken_for_age(
     monkeypatch: pytest.MonkeyPatch, held_up: tuple[int, ...]
 ) -> None:
     """They are taken again."""
-    use(Machine(*held_up), monkeypatch)
-    stamped, now = kernel_stamps.read([STAMP])
+    stamped, now = use(Machine(*held_up), monkeypatch).read([STAMP])
     assert stamped == pytest.approx(STAMPED, abs=1e-6)
     assert now > STAMPED + 1
 
@@ -63,10 +69,25 @@ def test_a_machine_that_is_never_quick_enough_is_not_asked_for_ever(
 ) -> None:
     """Its times are as good as they get."""
     machine = Machine(*range(100))
-    use(machine, monkeypatch)
-    stamped, _ = kernel_stamps.read([STAMP])
-    assert machine.readings == 9
+    stamped, _ = use(machine, monkeypatch).read([STAMP])
+    assert machine.readings == 1 + 9
     assert stamped == pytest.approx(STAMPED + HELD)
+
+
+def test_what_was_found_out_of_the_clocks_is_believed_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After that the wall clock may have been set."""
+    machine = Machine()
+    clocks = use(machine, monkeypatch)
+    clocks.read([STAMP])
+    machine.set_ahead = 3600
+    machine.readings = 0
+    stamped, _ = clocks.read([STAMP])
+    assert (machine.readings, stamped) == (1, pytest.approx(STAMPED, abs=1e-6))
+    machine.go_on(0.0011)
+    stamped, _ = clocks.read([STAMP])
+    assert (machine.readings, stamped) == (5, pytest.approx(STAMPED - 3600, abs=1e-6))
 
 
 @pytest.mark.parametrize(
@@ -81,5 +102,5 @@ def test_without_a_stamp_only_now_is_told(
     monkeypatch: pytest.MonkeyPatch, ancillary: kernel_stamps.Ancillary
 ) -> None:
     """Other messages of the kernel are none."""
-    use(Machine(), monkeypatch)
-    assert kernel_stamps.read(ancillary) == (None, pytest.approx(STAMPED + 1, abs=1e-6))
+    clocks = use(Machine(), monkeypatch)
+    assert clocks.read(ancillary) == (None, pytest.approx(STAMPED + 1, abs=1e-6))

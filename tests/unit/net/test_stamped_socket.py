@@ -36,6 +36,7 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     )
     for module in (stamped_socket, kernel_stamps):
         monkeypatch.setattr(module, "time", fake)
+    monkeypatch.setattr(kernel_stamps, "read", kernel_stamps.Clocks().read)
     return clocks
 
 
