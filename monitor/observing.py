@@ -39,9 +39,9 @@ class Observing:
             if type(event) in TOLD:
                 narrator(event)
             # Some say something about the monitor itself.
-            if isinstance(event, Sent):
+            if type(event) is Sent:
                 own.beat_slip.observe(event.slip)
-            elif isinstance(event, Crashed):
+            elif type(event) is Crashed:
                 own.crashed()
             for take in others:
                 take(event)

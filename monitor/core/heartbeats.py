@@ -187,7 +187,7 @@ class Heartbeats:
 
     def poll(self, now: float) -> tuple[list[HeartbeatEvent], Order | None]:
         """Settle what has timed out, book what fell due, and say what to send, if anything."""
-        events = self._expire(now)
+        events = self._expire(now) if self._deadline <= now else []
         events += self._take_due(now)
         if self.waiting is None or self._must_wait():
             return events, None
@@ -233,14 +233,14 @@ class Heartbeats:
                 so it is in the peer's favour.
         """
         earliest = arrived if earliest is None else earliest
-        events = self._expire(earliest)
+        events = self._expire(earliest) if self._deadline <= earliest else []
         proven = self._matching.received(key, arrived, earliest)
         self._deadline = self._matching.next_deadline
-        for outcome, _, _ in proven:
-            if outcome is ECHOED:
+        for found in proven:
+            if found[0] is ECHOED:
                 self._here.missed = 0
                 self._here.echoed = True
-        events += self.book_found(proven)
+            events.append(self._book(found))
         return events
 
     def book_found(self, proven: list[Found]) -> list[HeartbeatEvent]:
@@ -289,7 +289,9 @@ class Heartbeats:
 
     def _take_due(self, now: float) -> list[HeartbeatEvent]:
         """Book every slot that fell due; the newest, while it is not too late, waits to be sent."""
-        newest, passed = self.waiting, self._drop_waiting()
+        newest, passed = self.waiting, 0
+        if newest is not None:
+            passed = self._drop_waiting()
         if self.next_due <= now:
             before, newest = self._slot, self._pass_slots(now)
             fell_due = self._slot - before
@@ -316,11 +318,10 @@ class Heartbeats:
         return due
 
     def _drop_waiting(self) -> int:
-        """Let no beat wait any longer; return how many did: none or one."""
-        dropped = 0 if self.waiting is None else 1
-        self.books.waiting -= dropped
+        """Let the beat that waits wait no longer; return how many that is: one."""
+        self.books.waiting = 0
         self.waiting = None
-        return dropped
+        return 1
 
     def _skip(self, count: int, reason: SkipReason) -> list[HeartbeatEvent]:
         self.books.skipped[reason] += count

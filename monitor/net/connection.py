@@ -36,6 +36,12 @@ ABNORMAL_CLOSURE = 1006
 WRITE_LIMIT = 32768
 """Bytes that a peer may leave unread, beyond the kernel's buffers, when more is to be sent."""
 
+READS_NOTHING = "the peer reads nothing"
+"""Why a peer is given up that still has not read what came before: it would answer the backlog.
+
+One message may be longer than all buffers; only the next one must not wait behind it.
+"""
+
 BULK = 8192
 """Bytes read at once, after we had not looked, from which the kernel may have had no room left."""
 
@@ -283,7 +289,8 @@ class Connection(ClientConnection):
 
     def send_data(self) -> None:
         """Write what the library has to say in one call, be it a thousand pongs."""
-        if self._clogged():
+        if self.paused:
+            self.give_up(READS_NOTHING)
             return
         writes = self.protocol.data_to_send()
         if data := b"".join(writes):
@@ -311,29 +318,22 @@ class Connection(ClientConnection):
 
     @property
     def _can_send(self) -> bool:
-        return self.usable and self.protocol.state is OPEN
-
-    def _clogged(self) -> bool:
-        """Give up a peer that still has not read what came before: it would answer the backlog.
-
-        One message may be longer than all buffers; only the next one must not wait behind it.
-        """
-        if self.paused:
-            self.give_up("the peer reads nothing")
-        return self.paused
+        return self.protocol.state is OPEN and not self.ended.done()
 
     def _send(self, opcode: int, payload: bytes, copies: int) -> float | None:
-        if not self._can_send or self._clogged():
+        if not self._can_send:
+            return None
+        if self.paused:
+            self.give_up(READS_NOTHING)
             return None
         if len(payload) > frames.SMALL or self.protocol.extensions:
             for _ in range(copies):
                 self.protocol.send_frame(WireFrame(Opcode(opcode), payload))
             self._flush()
+        elif copies == 1:
+            self._write(frames.small_frame(opcode, payload))
         else:
-            data = b""
-            for _ in range(copies):
-                data += frames.small_frame(opcode, payload)
-            self._write(data)
+            self._write(b"".join(frames.small_frame(opcode, payload) for _ in range(copies)))
         # The first of several may have been answered before the last one left.
         return self.sock.left_at if copies == 1 else self.sock.sent_at
 
@@ -341,9 +341,11 @@ class Connection(ClientConnection):
         self._write(b"".join(self.protocol.data_to_send()))
 
     def _write(self, data: bytes) -> None:
-        # Where no system call follows, the bytes wait behind others that the peer does not read.
-        self.sock.sent_at = self.sock.left_at = self.loop.time()
+        before = self.sock.sent_at
         self.transport.write(data)
+        if self.sock.sent_at == before:
+            # No system call: the bytes wait behind others that the peer does not read.
+            self.sock.sent_at = self.sock.left_at = self.loop.time()
 
     def _leave_to_library(self, data: bytes) -> None:
         super().data_received(data)
@@ -415,15 +417,15 @@ class Connection(ClientConnection):
         receiver = self._receiver
         if receiver is None:
             self._held.append((piece, arrival))
+        elif fin and opcode in frames.MESSAGES:
+            self._traffic.messages += 1
+            receiver.message(data, text=opcode == frames.TEXT, arrival=arrival)
         elif opcode == frames.PONG:
             receiver.pong(data, arrival)
         elif opcode == frames.PING:
             self._traffic.server_pings += 1
-        elif opcode == frames.CONTINUATION or not fin:
-            self._join(piece, arrival, receiver)
         elif opcode != frames.CLOSE:
-            self._traffic.messages += 1
-            receiver.message(data, text=opcode == frames.TEXT, arrival=arrival)
+            self._join(piece, arrival, receiver)
 
     def _join(self, piece: Piece, arrival: Arrival, receiver: Receiver) -> None:
         """Take a part of a message, and deliver that when it is whole."""

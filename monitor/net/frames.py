@@ -33,11 +33,17 @@ CLOSE = int(Opcode.CLOSE)
 PING = int(Opcode.PING)
 PONG = int(Opcode.PONG)
 
+MESSAGES = (TEXT, BINARY)
+"""What begins a message, and with FIN is all of it."""
+
 FIN = 0x80
 MASKED = 0x80
 
 PLAIN = frozenset(FIN | opcode for opcode in (TEXT, BINARY, PONG))
 """First bytes of the frames that call for nothing but being handed over."""
+
+_HEAD = struct.Struct("BB4s")
+"""Opcode, length and masking key."""
 
 _KEYS = struct.Struct("4s")
 KEYS_AT_ONCE = 1024
@@ -114,4 +120,4 @@ MASKS = _masks()
 def small_frame(opcode: int, payload: bytes) -> bytes:
     """Return a masked frame around a payload of at most `SMALL` bytes."""
     key = next(MASKS)
-    return bytes((FIN | opcode, MASKED | len(payload))) + key + apply_mask(payload, key)
+    return _HEAD.pack(FIN | opcode, MASKED | len(payload), key) + apply_mask(payload, key)

@@ -64,6 +64,8 @@ class Fleet:
         self._alarms = Alarms()
         self._observe = observe
         self._members: dict[str, _Member] = {}
+        # Made anew only when they change: to go through ten thousand takes time.
+        self._row: list[_Member] | None = None
 
     @property
     def probes(self) -> Mapping[str, Probe]:
@@ -105,7 +107,9 @@ class Fleet:
     def measure_paths(self, due: float = 0.0, turns: int = 1) -> None:
         """Have those whose turn it is report the kernel's view of their paths."""
         turn = round(due / PATHS.interval) % turns
-        for member in list(self._members.values())[turn::turns]:
+        if self._row is None:
+            self._row = list(self._members.values())
+        for member in self._row[turn::turns]:
             member.probe.measure_path()
 
     def _add(self, config: ProbeConfig) -> None:
@@ -124,6 +128,7 @@ class Fleet:
         )
         task = asyncio.create_task(_keep_running(probe, observer.sink), name=f"probe {config.name}")
         self._members[config.name] = member = _Member(probe, observer, task)
+        self._row = None
         self._subscribe(member, config)
 
     def _subscribe(self, member: _Member, config: ProbeConfig) -> None:
@@ -152,6 +157,7 @@ class Fleet:
             member.probe.retire()
             member.observer.forget()
             del self._members[member.probe.config.name]
+            self._row = None
 
 
 async def _keep_running(probe: Probe, sink: Sink) -> None:

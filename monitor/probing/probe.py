@@ -15,6 +15,7 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from monitor.config import ProbeConfig, SecretUnavailable
 from monitor.core.availability import Availability
@@ -214,18 +215,28 @@ class Probe:
                 # A mode that was taken away; a former connection may still settle some of it.
                 continue
             self._sink(event)
-            if isinstance(event, Missed):
-                self._judge(f"{event.consecutive} {event.mode} heartbeats missed in a row")
-                if event.on_connection >= self._in_force.missed_threshold:
-                    self._give_up(AbortReason.MISSED, "too many heartbeats missed in a row")
-            elif isinstance(event, Echoed) and not self._availability.up:
-                self._judge("echoed again")
-            elif isinstance(event, Indistinct) and self._session is not None:
-                self._session.close(AbortReason.AMBIGUOUS, NORMAL_CLOSURE)
+            consequence = self._CONSEQUENCES.get(type(event))
+            if consequence is not None:
+                consequence(self, event)
 
-    def _give_up(self, reason: AbortReason, detail: str) -> None:
+    def _missed(self, event: Missed) -> None:
+        self._judge(f"{event.consecutive} {event.mode} heartbeats missed in a row")
+        if event.on_connection >= self._in_force.missed_threshold and self._session is not None:
+            self._session.give_up(AbortReason.MISSED, "too many heartbeats missed in a row")
+
+    def _echoed(self, _: Echoed) -> None:
+        if not self._availability.up:
+            self._judge("echoed again")
+
+    def _indistinct(self, _: Indistinct) -> None:
         if self._session is not None:
-            self._session.give_up(reason, detail)
+            self._session.close(AbortReason.AMBIGUOUS, NORMAL_CLOSURE)
+
+    _CONSEQUENCES: ClassVar[Mapping[type[Any], Callable[[Any, Any], None]]] = {
+        Missed: _missed,
+        Echoed: _echoed,
+        Indistinct: _indistinct,
+    }
 
     def _judge(self, cause: str) -> None:
         """Work out whether the target is up, and say so when that changed."""

@@ -128,7 +128,8 @@ class Pulse:
     def _received(self, mode: Mode, key: int | None, arrival: Arrival) -> None:
         heartbeats = self.heartbeats.get(mode)
         if heartbeats is not None:
-            self._publish(heartbeats.received(key, *arrival))
+            arrived, earliest = arrival
+            self._publish(heartbeats.received(key, arrived, earliest))
             if heartbeats.waiting is not None:
                 self._arm(heartbeats)
 
@@ -165,11 +166,9 @@ class Pulse:
         if moment < self._alarm:
             return
         self._alarm = NEVER
-        # Loop timers may fire a clock tick early.
-        now = max(self._loop.time(), moment)
         for heartbeats in self.heartbeats.values():
-            if heartbeats.next_deadline <= now:
-                self._wake(now)
+            if heartbeats.next_deadline <= moment:
+                self._wake(moment)
                 break
         for heartbeats in self.heartbeats.values():
             self._arm(heartbeats)

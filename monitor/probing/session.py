@@ -76,6 +76,7 @@ class Session:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.attempt = attempt
+        self._dialect = attempt.dialect
         self.connection = dialled.connection
         self.phases = dialled.phases
         self.opened_at = self.ready_at = self._loop.time()
@@ -103,7 +104,11 @@ class Session:
     def message(self, data: bytes, *, text: bool, arrival: Arrival) -> None:
         """Take a message of the peer."""
         try:
-            self._take(self.attempt.dialect.read(data, text=text), arrival)
+            meaning = self._dialect.read(data, text=text)
+            if type(meaning) is not Echo:
+                self._take(meaning, arrival)
+            elif self.hearer is not None:
+                self.hearer.echo(meaning.key, arrival)
         except Exception as error:  # noqa: BLE001 - a bug here must cost this probe alone
             self._broke(error)
 
@@ -170,10 +175,7 @@ class Session:
         )
 
     def _take(self, meaning: Meaning, arrival: Arrival) -> None:
-        if isinstance(meaning, Echo):
-            if self.hearer is not None:
-                self.hearer.echo(meaning.key, arrival)
-        elif isinstance(meaning, Usable):
+        if isinstance(meaning, Usable):
             if not self._usable.done():
                 self._usable.set_result(None)
         elif isinstance(meaning, Remark):
