@@ -34,7 +34,7 @@ class Observing:
         own = self._exposition.monitor
 
         def sink(event: Event) -> None:
-            series(event)
+            series.take(event)
             # Most events are of heartbeats that fare well: they make no line.
             if type(event) in TOLD:
                 narrator(event)

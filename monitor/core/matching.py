@@ -48,7 +48,6 @@ class Matching(Protocol):
         """How many heartbeats are sent and not settled."""
         ...
 
-    @property
     def next_deadline(self) -> float:
         """When the oldest heartbeat in flight is missed; infinity when none is."""
         ...

@@ -28,7 +28,6 @@ class Numbered:
         """How many heartbeats are sent and not settled."""
         return len(self._sent)
 
-    @property
     def next_deadline(self) -> float:
         """When the oldest heartbeat in flight is missed; infinity when none is."""
         for deadline in self._deadlines.values():

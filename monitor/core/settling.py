@@ -28,15 +28,14 @@ class Settling:
         """Whether nothing is in flight any more."""
         return self._matching.in_flight == 0
 
-    @property
     def next_deadline(self) -> float:
         """When `expire` must be called: the next time-out."""
-        return self._matching.next_deadline
+        return self._matching.next_deadline()
 
     def expire(self, now: float) -> list[HeartbeatEvent]:
         """Settle what has timed out."""
         events: list[HeartbeatEvent] = []
-        while (deadline := self._matching.next_deadline) <= now:
+        while (deadline := self._matching.next_deadline()) <= now:
             missed = self._matching.expire(deadline)
             events += self._heartbeats.book_missed(missed, deadline)
         return events

@@ -89,7 +89,6 @@ class Unnumbered:
         """How many heartbeats are sent and not settled: none or one."""
         return len(self._unsettled())
 
-    @property
     def next_deadline(self) -> float:
         """When the heartbeat in flight is missed; infinity when none is."""
         return min((burst.deadline for burst in self._unsettled()), default=math.inf)

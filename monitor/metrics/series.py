@@ -76,7 +76,7 @@ class ProbeIdentity:
 
 
 class ProbeSeries:
-    """The values of one probe. Called with an event, it takes it in.
+    """The values of one probe.
 
     Args:
         identity: what does not change while the probe lives.
@@ -131,7 +131,7 @@ class ProbeSeries:
         self._numbers = self._layout.take_over(self._numbers, before)
         self._describe()
 
-    def __call__(self, event: Event) -> None:
+    def take(self, event: Event) -> None:
         """Take in one event."""
         self._TAKE[type(event)](self, event)
 
@@ -264,8 +264,9 @@ class ProbeSeries:
 
     def _observe(self, at: int, bounds: Sequence[float], value: float) -> None:
         """Count one observation of a histogram. A bucket includes its bound, as `le` says."""
-        self._numbers[at + bisect_left(bounds, value)] += 1
-        self._numbers[at + len(bounds) + 1] += value
+        numbers = self._numbers
+        numbers[at + bisect_left(bounds, value)] += 1
+        numbers[at + len(bounds) + 1] += value
 
     def _took(self, phases: Mapping[Phase, float]) -> None:
         for phase, place in places.CONNECT_PHASES.items():

@@ -227,7 +227,7 @@ class Connection(ClientConnection):
 
     def begin_close(self, code: int, reason: str = "") -> None:
         """Start the closing handshake; `tear_down` sees it through."""
-        if self._can_send:
+        if self.protocol.state is OPEN and self.usable:
             self._end_locally(code, reason)
             self.protocol.send_close(code, reason)
             self._flush()
@@ -316,12 +316,8 @@ class Connection(ClientConnection):
         super().connection_lost(exc)
         self._end()
 
-    @property
-    def _can_send(self) -> bool:
-        return self.protocol.state is OPEN and not self.ended.done()
-
     def _send(self, opcode: int, payload: bytes, copies: int) -> float | None:
-        if not self._can_send:
+        if self.protocol.state is not OPEN or self.ended.done():
             return None
         if self.paused:
             self.give_up(READS_NOTHING)

@@ -153,5 +153,5 @@ class StampedSocket(socket.socket):
         # Bytes cannot have come before a read that left none, nor after this one. A stamp that
         # says so was taken under another setting of the wall clock.
         if arrived is not None and self._emptied_at - _SAME_MOMENT <= arrived <= now + _SAME_MOMENT:
-            self.arrived = min(arrived, now)
+            self.arrived = arrived if arrived < now else now
             self.stamped = True

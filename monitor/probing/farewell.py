@@ -69,7 +69,7 @@ class Farewell:
     def _go_on(self) -> None:
         """Wait for the next deadline, or say that there is none."""
         self._stop()
-        when = min((books.next_deadline for books in self._books.values()), default=NEVER)
+        when = min((books.next_deadline() for books in self._books.values()), default=NEVER)
         if when < NEVER:
             self._timer = self._loop.call_at(when, self._fire, when)
         elif not self.settled.done():

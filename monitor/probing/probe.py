@@ -209,11 +209,7 @@ class Probe:
     # What follows from a heartbeat's outcome.
 
     def _follow(self, events: list[HeartbeatEvent]) -> None:
-        heartbeats = self._pulse.heartbeats
         for event in events:
-            if event.mode not in heartbeats:
-                # A mode that was taken away; a former connection may still settle some of it.
-                continue
             self._sink(event)
             consequence = self._CONSEQUENCES.get(type(event))
             if consequence is not None:

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable
 
 from monitor.config import ProbeConfig
-from monitor.core.events import Mode
+from monitor.core.events import HeartbeatEvent, Mode
 from monitor.core.heartbeats import NEVER, Heartbeats, Order
 from monitor.core.settling import Settling
 from monitor.dialects.control import ping_key, ping_payload
@@ -75,7 +75,7 @@ class Pulse:
             mode: Settling(heartbeats, heartbeats.part())
             for mode, heartbeats in self.heartbeats.items()
         }
-        return Farewell(books, self._connection, self._nonce, self._publish)
+        return Farewell(books, self._connection, self._nonce, self._publish_former)
 
     def change(self, config: ProbeConfig) -> None:
         """Beat as this config says. Nothing may be in flight: `part` or `detach` came before."""
@@ -88,8 +88,13 @@ class Pulse:
         self.heartbeats = made
 
     def _drop(self, modes: Iterable[Mode]) -> None:
+        """Let go of the books of some modes, which concern nobody any more."""
         for mode in modes:
-            self._publish(self.heartbeats.pop(mode).lost(self._loop.time()))
+            del self.heartbeats[mode]
+
+    def _publish_former(self, events: list[HeartbeatEvent]) -> None:
+        """Publish what was settled on a former connection, but for modes that were taken away."""
+        self._publish([event for event in events if event.mode in self.heartbeats])
 
     def detach(self) -> None:
         """Beat no more: the connection ended. What is in flight is aborted."""
@@ -104,9 +109,11 @@ class Pulse:
 
     def beat(self, due: float) -> None:
         """Do what is due at `due`: a slot of one of the schedules."""
-        now = max(self._loop.time(), due)
+        now = self._loop.time()
+        # Loop timers may fire a clock tick early.
+        now = due if due > now else now
         for heartbeats in self.heartbeats.values():
-            deadline = heartbeats.next_deadline
+            deadline = heartbeats.next_deadline()
             if deadline <= now and self._must_read_first(deadline):
                 self._loop.call_later(LOOK_AGAIN, self._wake, now)
                 return
@@ -147,13 +154,14 @@ class Pulse:
     def _send(self, mode: Mode, order: Order) -> float | None:
         if self._connection is None or self._dialect is None:
             return None
+        key, copies, _ = order
         if mode is Mode.PING:
-            return self._connection.ping(ping_payload(self._nonce, order.key))
-        return self._connection.send(self._dialect.heartbeat(order.key), order.copies)
+            return self._connection.ping(ping_payload(self._nonce, key))
+        return self._connection.send(self._dialect.heartbeat(key), copies)
 
     def _arm(self, heartbeats: Heartbeats) -> None:
         """See to it that we are woken at the next deadline."""
-        when = heartbeats.next_deadline
+        when = heartbeats.next_deadline()
         if heartbeats.waiting is not None:
             self._arm_timer(when)
         elif when < self._alarm:
@@ -167,7 +175,7 @@ class Pulse:
             return
         self._alarm = NEVER
         for heartbeats in self.heartbeats.values():
-            if heartbeats.next_deadline <= moment:
+            if heartbeats.next_deadline() <= moment:
                 self._wake(moment)
                 break
         for heartbeats in self.heartbeats.values():

@@ -45,7 +45,7 @@ def add(exposition: Exposition, name: str, *modes: Mode, **labels: str) -> Probe
     """Add a probe that has seen something of everything."""
     series = exposition.add(identity(name, *modes, **labels), Traffic(7, 890, 1), Availability())
     for event in A_LIFE:
-        series(event)
+        series.take(event)
     return series
 
 

@@ -35,8 +35,8 @@ def beat_and_render(probes: list[ProbeSeries]) -> bytes:
     """Have every probe beat, and render all lines, family by family."""
     blocks = Blocks(EPOCH)
     for series in probes:
-        series(Sent(Mode.MESSAGE, 50.0, 0.001))
-        series(Echoed(Mode.MESSAGE, 50.03, 0.03))
+        series.take(Sent(Mode.MESSAGE, 50.0, 0.001))
+        series.take(Echoed(Mode.MESSAGE, 50.03, 0.03))
         series.note(blocks, 60.0)
     return b"".join(block.write(family) for family in PROBE_FAMILIES for block in blocks)
 

@@ -74,7 +74,7 @@ def test_a_scrape_is_what_the_library_would_write(
     quiet = exposed.add(identity("quiet", **labels), Traffic(), Availability())
     busy = add(exposed, "busy", Mode.MESSAGE, Mode.PING, **labels)
     for rtt in rtts:
-        busy(Echoed(Mode.PING, later, rtt))
+        busy.take(Echoed(Mode.PING, later, rtt))
         exposed.monitor.loop_lag.observe(rtt)
     clocks.now += later
     scrape = asyncio.run(exposed.scrape(accept, None))
@@ -227,7 +227,7 @@ class TestSharing:
         exposed = exposition(Clocks())
         series = add(exposed, "lobby")
         before = await text(exposed)
-        series(Sent(Mode.MESSAGE, 20.0, 0.0))
+        series.take(Sent(Mode.MESSAGE, 20.0, 0.0))
         assert await text(exposed) != before
         assert len(rendered) == 2
 
@@ -291,7 +291,7 @@ class TestLoop:
         async def beat() -> None:
             for turn in range(1000):
                 for series in probes:
-                    series((Sent if turn % 2 == 0 else Echoed)(Mode.MESSAGE, 20.0 + turn, 0.1))
+                    series.take((Sent if turn % 2 == 0 else Echoed)(Mode.MESSAGE, 20.0 + turn, 0.1))
                 await asyncio.sleep(0)
 
         clocks.tick = LONGEST_HOLD

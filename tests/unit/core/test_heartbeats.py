@@ -20,7 +20,7 @@ from monitor.core.events import (
     SkipReason,
     Unsolicited,
 )
-from monitor.core.heartbeats import LONGEST_SLACK, NEVER, Books, Heartbeats, Order
+from monitor.core.heartbeats import LONGEST_SLACK, NEVER, Books, Heartbeats
 from monitor.core.matching import Found
 from monitor.core.numbered import Numbered
 from monitor.core.schedule import Schedule
@@ -78,11 +78,11 @@ class TestWhenABeatIsDue:
         heartbeats = with_ids()
         assert heartbeats.poll(9.9) == ([], None)
         assert heartbeats.next_timer == heartbeats.next_due == 10.0
-        assert heartbeats.next_deadline == NEVER
+        assert heartbeats.next_deadline() == NEVER
 
     def test_a_due_beat_is_ordered_and_the_next_one_is_an_interval_later(self) -> None:
         heartbeats = with_ids()
-        assert heartbeats.poll(10.0) == ([], Order(key=0, copies=1, due=10.0))
+        assert heartbeats.poll(10.0) == ([], (0, 1, 10.0))
         assert heartbeats.next_due == 20.0
 
     def test_a_beat_is_ordered_only_once(self) -> None:
@@ -96,15 +96,16 @@ class TestWhenABeatIsDue:
         for now in (10.0, 20.0, 30.0):
             _, order = heartbeats.poll(now)
             assert order is not None
-            keys.append(order.key)
+            key, _, _ = order
+            keys.append(key)
             heartbeats.sent(order, now)
-            heartbeats.received(order.key, now + 1.0)
+            heartbeats.received(key, now + 1.0)
         assert keys == [0, 1, 2]
 
     def test_the_slip_is_how_much_later_than_due_a_beat_was_sent(self) -> None:
         heartbeats = with_ids()
         _, order = heartbeats.poll(10.25)
-        assert order == Order(key=0, copies=1, due=10.0)
+        assert order == (0, 1, 10.0)
         assert heartbeats.sent(order, 10.5) == Sent(MODE, 10.5, slip=0.5)
 
     def test_a_beat_sent_a_hair_early_has_not_slipped(self) -> None:
@@ -118,7 +119,7 @@ class TestWhenABeatIsDue:
         _, order = heartbeats.poll(10.0)
         assert order is not None
         heartbeats.sent(order, 10.5)
-        assert heartbeats.next_deadline == heartbeats.next_timer == 14.5
+        assert heartbeats.next_deadline() == heartbeats.next_timer == 14.5
 
     def test_a_beat_that_cannot_be_sent_is_skipped(self) -> None:
         heartbeats = with_ids()
@@ -150,7 +151,7 @@ class TestWhenABeatIsDue:
         heartbeats = with_ids()
         assert heartbeats.poll(40.5) == (
             [skipped(3, SkipReason.OVERRUN)],
-            Order(key=0, copies=1, due=40.0),
+            (0, 1, 40.0),
         )
         heartbeats.unsent()
         assert heartbeats.poll(71.5) == ([skipped(3, SkipReason.OVERRUN)], None)
@@ -160,7 +161,7 @@ class TestWhenABeatIsDue:
         beat(heartbeats, 10.0)
         beat(heartbeats, 20.0)
         assert heartbeats.books.in_flight == 2
-        assert heartbeats.next_deadline == 25.0
+        assert heartbeats.next_deadline() == 25.0
 
 
 class TestWhatBecomesOfAHeartbeat:
@@ -171,7 +172,7 @@ class TestWhatBecomesOfAHeartbeat:
         assert beat(heartbeats, 10.0) == Sent(MODE, 10.0, slip=0.0)
         assert heartbeats.received(0, 13.75) == [Echoed(MODE, 13.75, rtt=3.75)]
         assert heartbeats.books == Books(due=1, sent=1, echoed=1)
-        assert heartbeats.next_deadline == NEVER
+        assert heartbeats.next_deadline() == NEVER
 
     def test_a_heartbeat_is_missed_at_its_deadline(self) -> None:
         heartbeats = with_ids()
@@ -393,7 +394,7 @@ class TestABeatThatWaits:
     def test_it_goes_out_when_the_one_before_is_missed(self, waiting: Heartbeats) -> None:
         assert waiting.next_timer == 20.25
         missed = Missed(MODE, 20.25, consecutive=1, on_connection=1)
-        assert waiting.poll(20.25) == ([missed], Order(key=1, copies=3, due=20.0))
+        assert waiting.poll(20.25) == ([missed], (1, 3, 20.0))
 
     def test_it_is_skipped_if_the_connection_ends_as_the_one_before_is_missed(
         self, waiting: Heartbeats
@@ -406,7 +407,7 @@ class TestABeatThatWaits:
     def test_it_goes_out_when_the_one_before_is_echoed(self, waiting: Heartbeats) -> None:
         waiting.received(None, 20.125)
         assert waiting.next_timer <= 20.125
-        assert waiting.poll(20.125) == ([], Order(key=1, copies=1, due=20.0))
+        assert waiting.poll(20.125) == ([], (1, 1, 20.0))
 
     def test_it_waits_no_longer_than_a_second(self) -> None:
         heartbeats = without_ids(timeout=15.0)
@@ -428,7 +429,7 @@ class TestABeatThatWaits:
     def test_after_a_stall_the_newest_takes_its_place(self, waiting: Heartbeats) -> None:
         events, order = waiting.poll(50.5)
         assert events[1:] == [skipped(3, SkipReason.OVERRUN)]
-        assert order == Order(key=1, copies=3, due=50.0)
+        assert order == (1, 3, 50.0)
 
     def test_it_is_skipped_when_the_connection_ends(self, waiting: Heartbeats) -> None:
         assert waiting.lost(20.125) == [
@@ -449,7 +450,7 @@ class TestEchoesThatCannotBeToldApart:
         beat(heartbeats, 10.0)
         heartbeats.poll(14.0)
         _, order = heartbeats.poll(20.0)
-        assert order == Order(key=1, copies=3, due=20.0)
+        assert order == (1, 3, 20.0)
         heartbeats.sent(order, 20.0)
         heartbeats.poll(24.0)
         assert heartbeats.received(None, 25.0) == []
@@ -553,7 +554,7 @@ class TestTheSeam:
         heartbeats = Heartbeats(Mode.PING, TEN_SECONDS, 4.0, matching, start=5.0)
         heartbeats.opened(proven=True)
         _, order = heartbeats.poll(10.25)
-        assert order == Order(key=0, copies=2, due=10.0)
+        assert order == (0, 2, 10.0)
         heartbeats.sent(order, 10.5)
         assert heartbeats.received(0, 12.0, 11.5) == [Echoed(Mode.PING, 12.0, rtt=None)]
         heartbeats.received(0, 12.5)

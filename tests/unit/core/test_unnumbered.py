@@ -70,16 +70,16 @@ class TestWhileAllIsWell:
 
     def test_one_heartbeat_is_in_flight_at_a_time(self, probe: Probe) -> None:
         assert probe.matching.exclusive
-        assert (probe.matching.in_flight, probe.matching.next_deadline) == (0, NEVER)
+        assert (probe.matching.in_flight, probe.matching.next_deadline()) == (0, NEVER)
         assert probe.matching.lost_track is False
         assert probe.beat(10.0) == 1
-        assert (probe.matching.in_flight, probe.matching.next_deadline) == (1, 11.0)
+        assert (probe.matching.in_flight, probe.matching.next_deadline()) == (1, 11.0)
 
     def test_each_beat_is_one_frame_and_each_echo_answers_it(self, probe: Probe) -> None:
         for now in (10.0, 12.0, 14.0):
             assert probe.beat(now) == 1
             assert probe.echo(now + 0.25) == [echoed(now + 0.25, 0.25)]
-            assert (probe.matching.in_flight, probe.matching.next_deadline) == (0, NEVER)
+            assert (probe.matching.in_flight, probe.matching.next_deadline()) == (0, NEVER)
 
     def test_an_echo_that_arrives_as_the_beat_is_sent_answers_it(self, probe: Probe) -> None:
         probe.beat(10.0)
@@ -93,7 +93,7 @@ class TestWhileAllIsWell:
         probe.beat(10.0)
         assert probe.matching.expire(10.9) == 0
         assert probe.matching.expire(11.0) == 1
-        assert (probe.matching.in_flight, probe.matching.next_deadline) == (0, NEVER)
+        assert (probe.matching.in_flight, probe.matching.next_deadline()) == (0, NEVER)
         assert probe.matching.expire(11.0) == 0
 
     def test_an_echoed_beat_is_not_missed(self, probe: Probe) -> None:

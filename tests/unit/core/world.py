@@ -258,7 +258,7 @@ class World:
     def _next_event(self) -> float:
         peers = [self.peer, *(former.peer for former in self.formers)]
         arrivals = [peer.next_arrival() for peer in peers]
-        deadlines = [former.settling.next_deadline for former in self.formers]
+        deadlines = [former.settling.next_deadline() for former in self.formers]
         return min(self.core.next_timer, *arrivals, *deadlines)
 
     def _poll_for_nothing(self, now: float) -> None:
@@ -286,14 +286,15 @@ class World:
 
     def _carry_out(self, order: Order) -> None:
         assert self.is_open
-        assert 1 <= order.copies <= BURST_LIMIT
+        key, copies, _ = order
+        assert 1 <= copies <= BURST_LIMIT
         assert not (self.matching.exclusive and self.flying)
         at = self.now + self.lag
-        beat = Beat(order.key, at, at + self.timeout)
+        beat = Beat(key, at, at + self.timeout)
         self.beats.append(beat)
         self.flying.append(beat)
         self._call("sent", order, at)
-        self.peer.take(beat, order.copies)
+        self.peer.take(beat, copies)
 
     def _read(self) -> None:
         for former in (*self.formers, None):
@@ -303,7 +304,7 @@ class World:
 
     def _expire_formers(self) -> None:
         for former in self.formers:
-            if former.settling.next_deadline <= self.now:
+            if former.settling.next_deadline() <= self.now:
                 self._call("expire", self.now, former=former)
         self._close_the_settled()
 

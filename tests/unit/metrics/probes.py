@@ -85,7 +85,7 @@ def after(*events: Event, modes: tuple[Mode, ...] = (Mode.MESSAGE,)) -> ProbeSer
     """Return the series of a probe that has seen some events."""
     series = new_series(*modes)
     for event in events:
-        series(event)
+        series.take(event)
     return series
 
 

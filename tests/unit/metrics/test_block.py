@@ -30,9 +30,9 @@ def probe(
     """Return the series of a probe with some history."""
     series = ProbeSeries(identity(f"p{number}", *modes, **labels), Traffic(), Availability())
     for event in A_LIFE if Mode.MESSAGE in modes else ():
-        series(event)
+        series.take(event)
     for _ in range(surprising):
-        series(UNEXPECTED)
+        series.take(UNEXPECTED)
     return series
 
 
@@ -72,6 +72,6 @@ def test_a_block_has_the_numbers_of_one_instant() -> None:
     (block,) = noted(series)
     before = [block.write(family) for family in PROBE_FAMILIES]
     for event in (*A_LIFE, UNEXPECTED):
-        series(event)
+        series.take(event)
     series.become(identity("other", Mode.PING, zone="z"))
     assert [block.write(family) for family in PROBE_FAMILIES] == before

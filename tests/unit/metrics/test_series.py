@@ -263,7 +263,7 @@ class Shell:
             events, order = self.beats.poll(self.now)
             self.tell(events)
             if order is not None:
-                self.series(self.beats.sent(order, self.now))
+                self.series.take(self.beats.sent(order, self.now))
         self.now = until
 
     def echoes(self, key: float) -> None:
@@ -277,7 +277,7 @@ class Shell:
     def tell(self, events: Iterable[Event]) -> None:
         """Pass events on."""
         for event in events:
-            self.series(event)
+            self.series.take(event)
 
 
 STEPS = st.tuples(
@@ -378,7 +378,7 @@ class TestConnections:
         """One for each pair of initiator and code."""
         series = new_series()
         for _ in range(2):
-            series(closed(Initiator.LOCAL, 1002))
+            series.take(closed(Initiator.LOCAL, 1002))
         labels = {"initiator": "local", "code": "1002"}
         assert value(series, "ws_probe_disconnects_total", **labels) == 2
         assert 'code="1002"' in page(series, shown=[families.DISCONNECTS])
@@ -389,7 +389,7 @@ class TestConnections:
     def test_only_listed_codes_are_shown_as_numbers(self, code: int, label: str) -> None:
         """The peer chooses the code, and may choose a new one each time."""
         series = new_series(detail=Detail(close_codes={4321}))
-        series(closed(Initiator.REMOTE, code))
+        series.take(closed(Initiator.REMOTE, code))
         labels = {"initiator": "remote", "code": label}
         assert value(series, "ws_probe_disconnects_total", **labels) == 1
 
@@ -493,7 +493,7 @@ class TestRenewal:
 
     def test_values_go_on_under_other_labels(self) -> None:
         series = after(OPENED, Sent(MESSAGE, 1.0, 0.0), Echoed(MESSAGE, 1.5, 0.5), modes=BOTH)
-        series(Sent(Mode.PING, 1.0, 0.0))
+        series.take(Sent(Mode.PING, 1.0, 0.0))
         facts = {MESSAGE: BeatFacts(20.0, 7.0)}
         endpoint = "wss://other.test:443"
         series.become(ProbeIdentity("lobby", {"game": "chess"}, "text", endpoint, facts))
@@ -506,7 +506,7 @@ class TestRenewal:
         assert value(series, "ws_probe_heartbeat_interval_seconds", **ours) == 20
         assert value(series, "ws_probe_connected", game="chess") == 1
         assert all(("mode", "ping") not in labels for _, labels in samples(series))
-        series(Echoed(MESSAGE, 2.5, 0.5))
+        series.take(Echoed(MESSAGE, 2.5, 0.5))
         assert value(series, "ws_probe_heartbeats_echoed_total", **ours) == 2
 
     def test_a_mode_that_is_new_begins_at_0(self) -> None:
@@ -535,6 +535,6 @@ class TestCost:
         shown = tuple(family for family in families.PROBE_FAMILIES if family.basic)
         series = new_series(detail=Detail(shown=shown))
         for event in (*A_LIFE, closed(Initiator.REMOTE, 4000)):
-            series(event)
+            series.take(event)
         assert len(samples(series)) < 40
         assert value(series, "ws_probe_rtt_seconds_count", mode=MESSAGE) == 2
