@@ -21,6 +21,9 @@ from monitor.probing import plans
 from monitor.probing.alarms import Alarms
 from monitor.probing.farewell import LOOK_AGAIN, Farewell, Publish
 
+MESSAGE, PING = Mode
+"""By names of their own, which are looked up faster than a member of an enumeration."""
+
 
 class Pulse:
     """Drives the books of each mode by the loop's clock and the connection's arrivals.
@@ -126,11 +129,11 @@ class Pulse:
 
     def echo(self, key: int | None, arrival: Arrival) -> None:
         """Account for the echo of a message heartbeat."""
-        self._received(Mode.MESSAGE, key, arrival)
+        self._received(MESSAGE, key, arrival)
 
     def pong(self, payload: bytes, arrival: Arrival) -> None:
         """Account for a pong."""
-        self._received(Mode.PING, ping_key(self._nonce, payload), arrival)
+        self._received(PING, ping_key(self._nonce, payload), arrival)
 
     def _received(self, mode: Mode, key: int | None, arrival: Arrival) -> None:
         heartbeats = self.heartbeats.get(mode)
@@ -155,7 +158,7 @@ class Pulse:
         if self._connection is None or self._dialect is None:
             return None
         key, copies, _ = order
-        if mode is Mode.PING:
+        if mode is PING:
             return self._connection.ping(ping_payload(self._nonce, key))
         return self._connection.send(self._dialect.heartbeat(key), copies)
 
