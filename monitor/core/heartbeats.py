@@ -145,7 +145,8 @@ class Heartbeats:
 
     def lost(self, now: float) -> list[HeartbeatEvent]:
         """Stop sending: the connection ended. What was in flight is aborted."""
-        events = self._expire(now) + self._take_due(now)
+        events = self._expire(now) if self._deadline <= now else []
+        events += self._take_due(now)
         self._open = False
         self._leave()
         if self.waiting is not None:
@@ -279,12 +280,15 @@ class Heartbeats:
         return self._matching.exclusive and self._matching.in_flight > 0
 
     def _expire(self, now: float) -> list[HeartbeatEvent]:
+        """Settle what has reached its deadline: something has."""
         events: list[HeartbeatEvent] = []
-        while (deadline := self._deadline) <= now:
+        while True:
+            deadline = self._deadline
             missed = self._matching.expire(deadline)
-            self._deadline = self._matching.next_deadline()
             events += self.book_missed(missed, deadline, here=True)
-        return events
+            self._deadline = self._matching.next_deadline()
+            if self._deadline > now:
+                return events
 
     def _take_due(self, now: float) -> list[HeartbeatEvent]:
         """Book every slot that fell due; the newest, while it is not too late, waits to be sent."""
