@@ -12,9 +12,10 @@ from prometheus_client.samples import Sample
 from monitor.metrics.families import Family
 from monitor.metrics.layout import Layout
 from monitor.metrics.lines import Base, Rows, points, write_line
+from monitor.metrics.pages import Packed, pack
 from monitor.metrics.view import named
 
-MOST = 128
+MOST = 256
 """So many probes are written at a time: more would hold the loop, fewer would cost more."""
 
 
@@ -41,6 +42,7 @@ class Block:
         self.layout = layout
         self._rows = Rows(len(layout.blank), epoch)
         self._others: defaultdict[Family, list[Other]] = defaultdict(list)
+        self._packed: dict[Family, Packed] = {}
         self.room = MOST
         """For so many more probes."""
 
@@ -51,10 +53,30 @@ class Block:
         for one in others:
             self._others[one.family].append(one)
 
+    def take_over(self, before: Block) -> None:
+        """Keep what an earlier scrape wrote, as far as it was of the same probes and numbers."""
+        if self.layout is before.layout and self._rows.take_over(before._rows):
+            for family, packed in before._packed.items():
+                if self._has_the_same(family, before):
+                    self._packed[family] = packed
+
+    def pack(self, family: Family) -> Packed:
+        """Return the lines of one family, compressed."""
+        packed = self._packed.get(family)
+        if packed is None:
+            packed = self._packed[family] = pack(self.write(family))
+        return packed
+
     def write(self, family: Family) -> bytes:
         """Return the lines of one family."""
         lines = self.layout.lines[family].write(self._rows)
         return lines + b"".join([one.line for one in self._others.get(family, ())])
+
+    def _has_the_same(self, family: Family, before: Block) -> bool:
+        return self._others.get(family) == before._others.get(family) and all(
+            self._rows.columns(*stretch) == before._rows.columns(*stretch)
+            for stretch in self.layout.stretches[family]
+        )
 
     def samples(self, family: Family) -> Iterator[Sample]:
         """Return the same as samples, for `prometheus_client` to write."""

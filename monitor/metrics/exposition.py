@@ -2,9 +2,9 @@
 
 `prometheus_client` takes many microseconds for a line, on the loop that sends the beats. So the
 numbers of each probe are noted in one go, and its books balance in every scrape. Then the lines are
-written, family by family and some probes at a time, and the loop gets its turn in between. They go
-into the compressor as they come: a page is never there as a whole but compressed. What the library
-still writes, it writes in a thread.
+written, family by family and some probes at a time, and the loop gets its turn in between. They are
+compressed as they come: a page is never there as a whole but compressed, and what has not changed
+since the scrape before is taken from there. What the library still writes, it writes in a thread.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from monitor.metrics.families import PROBE_FAMILIES, Family
 from monitor.metrics.layout import Detail
 from monitor.metrics.negotiation import Format, accepts_gzip, choose_format
 from monitor.metrics.own import MonitorMetrics
-from monitor.metrics.pages import EOF, GENERATE, HEADERS, Collected, Packing, Page
+from monitor.metrics.pages import EOF, GENERATE, HEADERS, Collected, Packed, Packing, Page, pack
 from monitor.metrics.series import ProbeIdentity, ProbeSeries
 from monitor.metrics.view import metric_of
 
@@ -64,12 +64,7 @@ class Scrape:
 
     def pieces(self, size: int) -> Iterator[bytes]:
         """Return the body in pieces of at most `size` bytes."""
-        if not self.content_encoding:
-            yield from self.page.plain(size)
-            return
-        for packed in self.page.packed:
-            for start in range(0, len(packed), size):
-                yield packed[start : start + size]
+        return self.page.compressed(size) if self.content_encoding else self.page.plain(size)
 
 
 class Exposition:
@@ -109,6 +104,7 @@ class Exposition:
         self._calm = calm
         self._epoch = wall() - monotonic()
         self._probes: dict[str, ProbeSeries] = {}
+        self._blocks = Blocks(self._epoch)
         self._running: dict[Hashable, asyncio.Future[Any]] = {}
         # Not the loop's own executor: name look-ups that hang would hold up the scrapes.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scrape")
@@ -171,9 +167,9 @@ class Exposition:
         blocks = await self._share("blocks", self._note_all)
         own = await self._by_the_library(Collected(*self.monitor.collect()), chosen)
         packing = Packing()
-        packing.take(own.removesuffix(EOF))
+        packing.take(pack(own.removesuffix(EOF)))
         await self._write(blocks, HEADERS[chosen], packing)
-        packing.take(await self._by_the_library(self.registry, chosen))
+        packing.take(pack(await self._by_the_library(self.registry, chosen)))
         return packing.finish()
 
     def _by_the_library(self, families: Collector, chosen: Format) -> Awaitable[bytes]:
@@ -188,17 +184,21 @@ class Exposition:
         for series in list(self._probes.values()):
             series.note(blocks, self._monotonic())
             await breath.take()
+        for block, before in zip(blocks, self._blocks, strict=False):
+            block.take_over(before)
+            await breath.take()
+        self._blocks = blocks
         return blocks
 
     async def _write(
-        self, blocks: Blocks, headers: Mapping[Family, bytes], packing: Packing
+        self, blocks: Blocks, headers: Mapping[Family, Packed], packing: Packing
     ) -> None:
         """Write all lines of probes."""
         breath = _Breath(self._monotonic)
         for family in self._detail.shown:
             packing.take(headers[family])
             for block in blocks:
-                packing.take(block.write(family))
+                packing.take(block.pack(family))
                 await breath.take()
 
     def _synchronised(self) -> float:

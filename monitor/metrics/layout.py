@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,6 +12,9 @@ from monitor.metrics import families
 from monitor.metrics.families import Family
 from monitor.metrics.lines import FamilyLines
 from monitor.metrics.places import LIFE, LIFE_SIZE, Child, beats, blank
+
+Stretch = tuple[int, int]
+"""Places next to each other: the first one, and how many there are."""
 
 LAYOUTS = 1024
 """So many are kept: a fleet has one for each set of label names and modes."""
@@ -38,14 +41,15 @@ class Layout:
     """The numbers of one probe, and of all that are like it.
 
     `blank` has them as they are at the start. `beats` says where those of each mode begin, and
-    `beat_size` how many those are. `children` has those of each family that is shown, `lines`
-    writes them.
+    `beat_size` how many those are. `children` has those of each family that is shown, `stretches`
+    the places of their numbers, `lines` writes them.
     """
 
     blank: array[float]
     beats: Mapping[Mode, int]
     beat_size: int
     children: Mapping[Family, tuple[Child, ...]]
+    stretches: Mapping[Family, tuple[Stretch, ...]]
     lines: Mapping[Family, FamilyLines]
 
     def take_over(self, numbers: array[float], before: Layout) -> array[float]:
@@ -85,4 +89,16 @@ def _layout(
         family: tuple(child for child in children if child.family is family) for family in shown
     }
     lines = {family: FamilyLines(family, names, some) for family, some in by_family.items()}
-    return Layout(numbers, begins, len(blank(one)), by_family, lines)
+    stretches = {family: tuple(_stretches(some)) for family, some in by_family.items()}
+    return Layout(numbers, begins, len(blank(one)), by_family, stretches, lines)
+
+
+def _stretches(children: Iterable[Child]) -> Iterator[Stretch]:
+    """Return the places of some children, those next to each other together."""
+    first = end = 0
+    for child in children:
+        if child.at != end:
+            yield first, end - first
+            first = child.at
+        end = child.at + child.size
+    yield first, end - first

@@ -73,6 +73,7 @@ class Rows:
         self.bases: list[Base] = []
         self._size = size
         self._numbers = array(DOUBLE)
+        self._columns = b""
         self._runs: dict[Run, list[bytes]] = {}
 
     def __len__(self) -> int:
@@ -84,16 +85,32 @@ class Rows:
         self.bases.append(base)
         self._numbers.extend(numbers)
 
+    def take_over(self, before: Rows) -> bool:
+        """Keep how the labels of earlier rows read, if they are of the same; return whether."""
+        same = (self.bases, self.epoch) == (before.bases, before.epoch)
+        if same:
+            self._runs = before._runs
+        return same
+
+    def columns(self, place: int, count: int = 1) -> bytes:
+        """Return some numbers of each probe, number by number, as they are in memory."""
+        if not self._columns:
+            columns = (self._numbers[each :: self._size] for each in range(self._size))
+            self._columns = b"".join(columns)
+            del self._numbers[:]
+        width = len(self.bases) * self._numbers.itemsize
+        return self._columns[place * width : (place + count) * width]
+
     def column(self, place: int) -> Column:
         """Return one number of each probe."""
-        numbers = self._numbers[place :: self._size]
-        alike = numbers.tobytes() == numbers[:1].tobytes() * len(numbers)
+        column = self.columns(place)
+        numbers = array(DOUBLE, column)
+        alike = column == column[: numbers.itemsize] * len(numbers)
         return numbers[0] if alike else numbers.tolist()
 
     def row(self, index: int, child: Child) -> Sequence[float]:
         """Return the numbers of one child of one probe."""
-        first = index * self._size + child.at
-        return self._numbers[first : first + child.size]
+        return array(DOUBLE, self.columns(child.at, child.size))[index :: len(self.bases)]
 
     def run(self, run: Run) -> list[bytes]:
         """Return some labels of each probe."""

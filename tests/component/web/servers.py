@@ -8,7 +8,7 @@ import aiohttp
 
 from monitor.core.refusals import Refusal
 from monitor.metrics.exposition import Scrape
-from monitor.metrics.pages import Packing
+from monitor.metrics.pages import Packing, pack
 from monitor.web.server import Overview, WebParts, WebServer
 
 PATIENT = 10.0
@@ -18,7 +18,7 @@ PATIENT = 10.0
 def scrape_of(body: bytes, content_type: str, content_encoding: str | None) -> Scrape:
     """Return a scrape of a page that reads so."""
     packing = Packing()
-    packing.take(body)
+    packing.take(pack(body))
     return Scrape(packing.finish(), content_type, content_encoding)
 
 
