@@ -274,7 +274,7 @@ class Connection(ClientConnection):
         self._traffic.received_bytes += len(data)
         if self._flooded:
             return
-        whole = self.protocol.between_messages
+        whole = self.protocol.between_messages()
         pieces, parsed = frames.plain_frames(data) if whole else ([], 0)
         if parsed == len(data):
             self._arrived(pieces)

@@ -69,7 +69,6 @@ class Protocol(ClientProtocol):
         self.reader = _Reader()
         yield from super().parse()
 
-    @property
     def between_messages(self) -> bool:
         """Whether the next byte begins a frame that belongs to none before it."""
         return (

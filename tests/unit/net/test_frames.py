@@ -47,7 +47,7 @@ def upgraded() -> tuple[Protocol, ServerProtocol]:
 
 def read(client: Protocol, data: bytes) -> Iterable[Piece]:
     """Read what comes in at once, as a connection does."""
-    pieces, parsed = plain_frames(data) if client.between_messages else ([], 0)
+    pieces, parsed = plain_frames(data) if client.between_messages() else ([], 0)
     yield from pieces
     if parsed < len(data):
         client.receive_data(data[parsed:])
@@ -90,13 +90,13 @@ class TestReading:
 
     def test_after_a_close_frame_nothing_is_read(self) -> None:
         client, _ = upgraded()
-        assert client.between_messages
+        assert client.between_messages()
         list(read(client, b"\x88\x02\x03\xe8"))
-        assert not client.between_messages
+        assert not client.between_messages()
         assert list(read(client, b"\x81\x01a")) == []
 
     def test_before_the_upgrade_nothing_is_a_frame(self) -> None:
-        assert not Protocol(parse_uri("ws://127.0.0.1/")).between_messages
+        assert not Protocol(parse_uri("ws://127.0.0.1/")).between_messages()
 
 
 class TestWriting:
