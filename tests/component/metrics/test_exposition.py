@@ -87,6 +87,32 @@ def test_a_scrape_is_what_the_library_would_write(
     assert quiet is not busy
 
 
+async def test_later_scrapes_are_what_the_library_would_write() -> None:
+    """Whatever has come, gone, beaten or not since the one before, and in whatever format."""
+    clocks = Clocks()
+    exposed = exposition(clocks)
+    probes = {name: add(exposed, name, Mode.MESSAGE, Mode.PING) for name in ("a", "b", "c", "d")}
+
+    def step() -> Iterator[None]:
+        yield
+        probes["b"].take(Sent(Mode.PING, 50.0, 0.0))
+        yield
+        clocks.epoch += STEP
+        yield
+        exposed.remove("a")
+        yield
+        add(exposed, "e")
+        yield
+        probes["c"].become(identity("c", Mode.MESSAGE))
+        yield
+
+    for number, _ in enumerate(step()):
+        for accept in FORMATS[number % 3 :: 2]:
+            scrape = await exposed.scrape(accept, None)
+            expected, _ = reference(exposed, accept)
+            assert body(scrape).startswith(expected)
+
+
 async def test_openmetrics_can_be_parsed() -> None:
     """By the strict parser of the library, and it finds every family and its unit."""
     exposed = exposition(Clocks())
