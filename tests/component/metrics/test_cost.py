@@ -47,4 +47,4 @@ def test_rendering_is_an_order_of_magnitude_cheaper_than_the_library_s() -> None
     probes = [add(exposed, f"probe-{number}") for number in range(PROBES)]
     beat_and_render(probes)
     ours = least(lambda: beat_and_render(probes))
-    assert ours * 25 < least(lambda: by_the_library(exposed))
+    assert ours * 15 < least(lambda: by_the_library(exposed))
