@@ -125,7 +125,9 @@ def off_schedule(first: Counted, last: Counted) -> int:
 
 def part(run: Run) -> Figures:
     """Soak, and look at what is left."""
-    seconds, warm_up = run.size(600.0, 40.0), run.size(150.0, 10.0)
+    seconds = run.size(600.0, 40.0)
+    # What ended connections leave waits for a full collection, and the first comes after minutes.
+    warm_up = seconds / 2
     with processes.echo_server() as server:
         fleet = processes.Fleet(server.port, PROBES, INTERVAL)
         with processes.monitor(run.folder, fleet.config()) as monitor:
