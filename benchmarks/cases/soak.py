@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import fitting, plots, processes
@@ -26,6 +26,9 @@ LIFETIME = 20.0
 SCRAPE_EVERY = 15
 SETTLE = 4.0
 """Seconds in which the last dropped ones are back: a wait of a second at most, and a beat."""
+
+PAGE = 4.0
+"""KiB of a page, the unit of resident memory."""
 
 BLOCK = 10
 """Readings that are taken together, as those close in time resemble each other."""
@@ -163,10 +166,15 @@ PARTS = {"soak": Part(part, 780.0)}
 
 
 def memory_line(figures: Figures) -> fitting.Line:
-    """Return the line through memory after the warm-up: KiB against minutes."""
+    """Return the line through memory after the warm-up: KiB against minutes.
+
+    Memory is read in whole pages, so what a single one makes of a level line is no slope that can
+    be told: at most one and a half times the page over all of that time, if it comes half way.
+    """
     start = int(figures["warm_up"])
     blocks = fitting.means(figures["resident_kib"][start:], BLOCK)
-    return fitting.fit([number * BLOCK / 60 for number in range(len(blocks))], blocks)
+    line = fitting.fit([number * BLOCK / 60 for number in range(len(blocks))], blocks)
+    return replace(line, margin=max(line.margin, 1.5 * PAGE / (len(blocks) * BLOCK / 60)))
 
 
 def tables(found: Found) -> list[Table]:

@@ -7,7 +7,7 @@ from benchmarks.capture import Trip
 from benchmarks.cases.accuracy import Reading, compare_histograms
 from benchmarks.cases.scale import per_second, scrape_times, unbalanced
 from benchmarks.cases.scrape import split
-from benchmarks.cases.soak import Account, Counted, off_schedule
+from benchmarks.cases.soak import Account, Counted, memory_line, off_schedule
 from benchmarks.page import Page
 
 FAMILY = "ws_probe_heartbeats_{}_total"
@@ -52,6 +52,23 @@ class TestBooks:
         first = Counted(0.0, 0.05, page(sent=0))
         last = Counted(10.0, 10.05, page(sent=gain - 2, skipped=2))
         assert off_schedule(first, last) == off
+
+
+class TestMemory:
+    """The line through memory after the warm-up, in KiB against minutes."""
+
+    def test_a_single_page_is_no_slope(self) -> None:
+        """It came in the middle of five minutes."""
+        readings = [900] * 60 + [1000] * 150 + [1004] * 150
+        line = memory_line({"warm_up": 60.0, "resident_kib": readings})
+        assert line.margin == pytest.approx(1.5 * 4 / 5)
+        assert line.slope == pytest.approx(line.margin, rel=0.01)
+
+    def test_a_page_in_every_minute_is_one(self) -> None:
+        """Whatever the warm-up was like."""
+        growing = [1000 + 4 * (second // 60) for second in range(300)]
+        line = memory_line({"warm_up": 60.0, "resident_kib": [900] * 60 + growing})
+        assert line.slope - line.margin > 1.5
 
 
 class TestHistograms:
