@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import takewhile
 
 from monitor.core.matching import ECHOED, LATE, UNSOLICITED, Found, answered
 
@@ -45,7 +46,7 @@ class Numbered:
 
     def expire(self, now: float) -> int:
         """Settle what has reached its deadline; return how many were missed."""
-        expired = [key for key, deadline in self._deadlines.items() if deadline <= now]
+        expired = list(takewhile(lambda key: self._deadlines[key] <= now, self._deadlines))
         for key in expired:
             del self._deadlines[key]
             self._missed[key] = self._sent.pop(key)

@@ -244,6 +244,18 @@ class TestWhatBecomesOfAHeartbeat:
         heartbeats.lost(21.0)
         assert heartbeats.books == Books(due=2, sent=2, aborted=2)
 
+    def test_thousands_may_be_missed_at_one_look(self) -> None:
+        """They were sent often, with patience, and then we were held for long."""
+        heartbeats = with_ids(timeout=30_000.0)
+        times = [10.0 * slot for slot in range(1, 2001)]
+        for now in times:
+            beat(heartbeats, now)
+        events = heartbeats.lost(50_000.0)
+        assert [event.at for event in events if isinstance(event, Missed)] == [
+            now + 30_000.0 for now in times
+        ]
+        assert heartbeats.books.balanced
+
     def test_what_was_missed_before_the_connection_ended_is_not_aborted(self) -> None:
         heartbeats = with_ids()
         beat(heartbeats, 10.0)
