@@ -317,6 +317,7 @@ class Connection(ClientConnection):
         self._end()
 
     def _send(self, opcode: int, payload: bytes, copies: int) -> float | None:
+        # `usable`, without the call that a property is.
         if self.protocol.state is not OPEN or self.ended.done():
             return None
         if self.paused:

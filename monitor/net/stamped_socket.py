@@ -90,6 +90,7 @@ class StampedSocket(socket.socket):
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """Receive at most `READ_SIZE` bytes, and note when they arrived."""
+        # Not `min`, whose call takes longer than all of this, for each echo.
         size = size if size < READ_SIZE else READ_SIZE
         try:
             data, ancillary, _, _ = self.recvmsg(size, SPACE, flags)

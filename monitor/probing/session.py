@@ -76,7 +76,6 @@ class Session:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.attempt = attempt
-        self._dialect = attempt.dialect
         self.connection = dialled.connection
         self.phases = dialled.phases
         self.opened_at = self.ready_at = self._loop.time()
@@ -104,7 +103,7 @@ class Session:
     def message(self, data: bytes, *, text: bool, arrival: Arrival) -> None:
         """Take a message of the peer."""
         try:
-            meaning = self._dialect.read(data, text=text)
+            meaning = self.attempt.dialect.read(data, text=text)
             if type(meaning) is not Echo:
                 self._take(meaning, arrival)
             elif self.hearer is not None:
